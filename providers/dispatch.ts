@@ -1,0 +1,108 @@
+import { isDeepStrictEqual } from "node:util";
+import type { dynamic } from "@pulumi/pulumi";
+import type { Common, Handler } from "./handler";
+import { handlers } from "./handlers";
+import type { Host } from "./host";
+import { hosts } from "./ssh/pool";
+
+/** The engine's placeholder for a value that is not known before another resource is made. */
+const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+type AnyHandler = Handler<Common, Common>;
+
+/**
+ * What the engine calls for every resource of a kind, in the provider process: wraps the kind's handler so that
+ * handlers see plain objects and throw plain errors.
+ * @throws Error when there is no such kind.
+ */
+export function provider(kind: string): dynamic.ResourceProvider {
+  const handler = handlers[kind] as AnyHandler | undefined;
+  if (!handler)
+    throw new Error(`There is no resource kind ${kind}; known: ${Object.keys(handlers).join(", ")}.`);
+  const replaceOn: readonly string[] = handler.replaceOn ?? ["server"];
+  return {
+    async configure({ config }) {
+      hosts.configure(config); // before any await: the SDK may use the provider before this promise is done
+    },
+    async check(olds: Common | undefined, news: Common) {
+      const inputs = handler.complete ? handler.complete(clean(news), olds && clean(olds)) : news;
+      const failures = isKnown(inputs) ? handler.check?.(clean(inputs)) : undefined;
+      return { inputs, failures };
+    },
+    async diff(_id: string, olds: Common, news: Common) {
+      if (!isKnown(news)) return { changes: true };
+      const changed = handler.diff
+        ? await handler.diff(clean(olds), clean(news))
+        : handler.inputs.filter((name) => !isDeepStrictEqual(clean(olds)[name], clean(news)[name]));
+      const replaces = changed.filter((name) => replaceOn.includes(name));
+      return { changes: changed.length > 0, replaces, deleteBeforeReplace: true };
+    },
+    create: (inputs: Common) =>
+      guard(kind, handler, inputs, "create", async (host) => {
+        const outs = await handler.create(host, clean(inputs));
+        return { id: handler.id(inputs), outs: plain(outs) };
+      }),
+    read: (id: string, state: Common) =>
+      guard(kind, handler, state, "read", async (host) => {
+        const found = await handler.read(host, clean(state));
+        if (!found) return {};
+        const inputs = Object.fromEntries(
+          ["server", ...handler.inputs].map((name) => [name, found[name as keyof Common]]),
+        );
+        return { id, props: plain(found), inputs: plain(inputs) };
+      }),
+    update: (_id: string, state: Common, inputs: Common) =>
+      guard(kind, handler, inputs, "update", async (host) => ({
+        outs: plain(await handler.update(host, clean(state), clean(inputs))),
+      })),
+    delete: (_id: string, state: Common) =>
+      guard(kind, handler, state, "delete", (host) => handler.delete(host, clean(state))),
+  };
+}
+
+/**
+ * Runs one operation on the resource's host within its time. Pulumi prints only plain `Error`s, so whatever is
+ * thrown becomes one, with what was done to which object in front.
+ */
+async function guard<T>(
+  kind: string,
+  handler: AnyHandler,
+  inputs: Common,
+  operation: string,
+  action: (host: Host) => Promise<T>,
+): Promise<T> {
+  const seconds = handler.timeout ?? 120;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(new Error(`no answer after ${seconds} s. See what the host is busy with, then run it again.`)),
+      seconds * 1000,
+    );
+  });
+  try {
+    const host = await Promise.race([hosts.get(inputs.server), late]);
+    return await Promise.race([action(host), late]);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${operation} ${kind} ${handler.id(clean(inputs))} on ${inputs.server}: ${reason}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Without the engine's own property. */
+function clean<T extends object>(properties: T): T {
+  const { __provider: _, ...rest } = properties as T & { __provider?: string };
+  return rest as T;
+}
+
+/** The engine's protocol has no `undefined`. */
+function plain<T extends object>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+function isKnown(value: unknown): boolean {
+  if (value === unknown) return false;
+  return typeof value !== "object" || value === null || Object.values(value).every(isKnown);
+}

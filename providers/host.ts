@@ -1,0 +1,57 @@
+/** What a handler may ask of a host. The implementation over SSH is in `ssh/`; unit tests use a recorded one. */
+export interface Host {
+  /** Name of the server in the stack config; errors carry it. */
+  readonly name: string;
+
+  /**
+   * Runs a POSIX shell script as root, over the one pooled connection.
+   * The script is visible in the host's process list: secrets go into `input`, never into the script. Build it
+   * with {@link sh}, which quotes.
+   * @throws Error with host, what was tried, exit code and the last lines of stderr, for an exit code that
+   *   `accept` does not list or when `timeout` is over.
+   */
+  run(script: string, options: RunOptions): Promise<RunResult>;
+
+  /**
+   * The current value of a fact. Calls that arrive while the same fact is being read, or within a second after
+   * it was, share one remote command; a change made through {@link run} with `changes: true` or
+   * {@link group} ends that sharing at once.
+   */
+  fact<T>(fact: Fact<T>): Promise<T>;
+
+  /**
+   * Group commit: calls with the same `key` that arrive while a commit is in flight are committed together
+   * right after it, in the order in which they came. `commit` returns one result per item; an `Error` as a
+   * result rejects that item alone.
+   */
+  group<T, R>(key: string, item: T, commit: (items: T[]) => Promise<(R | Error)[]>): Promise<R>;
+}
+
+export interface RunOptions {
+  /** What is being tried, for errors: "installing prosody". */
+  doing: string;
+  /** Sent to the script's standard input. */
+  input?: string | Buffer;
+  /** Seconds; default 60. */
+  timeout?: number;
+  /** Exit codes that are no error; default [0]. */
+  accept?: number[];
+  /** The script changes the host: facts read before it are out of date. */
+  changes?: boolean;
+  /** What the user can do when it fails. */
+  fix?: string;
+}
+
+export interface RunResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** One remote command that changes nothing, and the parser of what it prints. */
+export interface Fact<T> {
+  /** Unique; with parameters, they are part of it. */
+  readonly name: string;
+  readonly script: string;
+  readonly parse: (stdout: string) => T;
+}
