@@ -65,7 +65,12 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
         ["Configuration prosody update"],
         /~ mode +: "0644" => "0640"/,
       ],
-      ["the service stopped", "systemctl stop prosody", ["Service prosody update"], /~ active +: false => true/],
+      [
+        "the service stopped",
+        "systemctl stop prosody",
+        ["Service prosody update"],
+        /~ active +: false => true/,
+      ],
       [
         "the service disabled",
         "systemctl disable prosody 2>&1",
@@ -105,19 +110,26 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
       ],
     ];
 
-    test.each(drifts)("%s shows in a plain preview", async (_what, byHand, rows, detail) => {
-      await host.exec(byHand);
-      expect(await stack.drift()).toEqual(rows);
-      expect((await stack.preview("--diff")).text).toMatch(detail);
-      expect((await stack.preview("--expect-no-changes")).code).not.toBe(0);
-      const { code, text } = await stack.up();
-      expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
-      expect(await stack.drift()).toEqual([]);
-    }, 180_000);
+    test.each(drifts)(
+      "%s shows in a plain preview",
+      async (_what, byHand, rows, detail) => {
+        await host.exec(byHand);
+        expect(await stack.drift()).toEqual(rows);
+        expect((await stack.preview("--diff")).text).toMatch(detail);
+        expect((await stack.preview("--expect-no-changes")).code).not.toBe(0);
+        const { code, text } = await stack.up();
+        expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
+        expect(await stack.drift()).toEqual([]);
+      },
+      180_000,
+    );
 
     test("one up repairs all of it at once", async () => {
-      for (const [what, byHand] of drifts) if (!what.includes("package")) await host.exec(byHand).catch(() => "");
-      await host.exec("systemctl start prosody; printf 'x\\nx\\n' | prosodyctl adduser mallory@example.test || true");
+      for (const [what, byHand] of drifts)
+        if (!what.includes("package")) await host.exec(byHand).catch(() => "");
+      await host.exec(
+        "systemctl start prosody; printf 'x\\nx\\n' | prosodyctl adduser mallory@example.test || true",
+      );
       await host.exec(drifts.at(-1)![1]);
       const { code, text } = await stack.up();
       expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
@@ -130,7 +142,11 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
   });
 
   describe("an up that does not work leaves the old server running and says why", () => {
-    const faults: [what: string, change: () => Promise<Record<string, unknown>> | Record<string, unknown>, why: RegExp][] = [
+    const faults: [
+      what: string,
+      change: () => Promise<Record<string, unknown>> | Record<string, unknown>,
+      why: RegExp,
+    ][] = [
       ["a configuration that Prosody refuses", () => ({ options: { storage: "nonesuch" } }), /nonesuch/],
       ["a module that does not exist", () => ({ extraModules: ["nonesuch"] }), /module.*nonesuch/],
       [
@@ -145,4 +161,58 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
         "a key that does not fit its certificate",
         async () => {
           const other = await certificate("other.test");
-          return {
+          return { domains: domains({ ...tls, keyFile: other.keyFile }) };
+        },
+        /prosody:domains\["example\.test"\].*key/,
+      ],
+    ];
+
+    test.each(faults)(
+      "%s",
+      async (_what, change, why) => {
+        const files = () => host.exec("cd /etc/prosody && find . -type f | sort | xargs md5sum");
+        const before = { pid: await mainPid(), files: await files() };
+        const session = await connect(xmpp(), alice);
+        await stack.configure(await change());
+        const { code, text } = await stack.up();
+        expect({ code, text }).toEqual({ code: expect.any(Number), text: expect.stringMatching(why) });
+        expect(code).not.toBe(0);
+        expect(await session.end()).toBe("alive");
+        expect({ pid: await mainPid(), files: await files() }).toEqual(before);
+
+        await host.exec("systemctl stop taken 2>&1 || true");
+        await stack.configure({
+          options: undefined,
+          extraModules: undefined,
+          ports: undefined,
+          domains: domains(tls),
+        });
+        expect((await stack.up()).code).toBe(0);
+        expect(await stack.drift()).toEqual([]);
+      },
+      180_000,
+    );
+  });
+
+  test("destroy leaves the host without what the stack made, and with archives of what it deleted", async () => {
+    const { code, text } = await stack.destroy();
+    expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
+    const packages = "dpkg-query -W -f '${db:Status-Abbrev}' prosody prosody-modules || true";
+    expect(await host.exec(packages)).not.toContain("ii");
+    expect(await host.exec("ls /etc/prosody/certs/example.test.* 2>&1 || true")).toContain("No such file");
+    const archives = (await host.exec("ls /var/backups/prosody-pulumi")).trim().split("\n");
+    for (const { jid } of [alice, bob, carol]) {
+      expect(archives).toContainEqual(expect.stringMatching(new RegExp(`^${jid}-.*\\.tar\\.gz$`)));
+    }
+  }, 180_000);
+});
+
+function domains(tls: Certificate) {
+  return {
+    "example.test": {
+      certificate: tls.certificateFile,
+      keyFile: tls.keyFile,
+      intermediates: [tls.intermediateFile],
+    },
+  };
+}
