@@ -1,7 +1,7 @@
 import type { HostSettings } from "../../config/settings";
 import type { Fact, Host, RunOptions, RunResult } from "../host";
 import { NotStarted, type Running } from "./connection";
-import { excerpt, lastLines, sentences } from "./errors";
+import { excerpt, lastLines } from "./errors";
 import { type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
@@ -163,7 +163,7 @@ export class SshHost implements Host {
 
   #error(script: string, { doing, fix }: RunOptions, what: string, output = ""): Error {
     const lines = [`${this.name}: ${doing} ${what}.`, `command: ${excerpt(script)}`, lastLines(output)];
-    return new Error([...lines, fix ? sentences(fix) : ""].filter(Boolean).join("\n"));
+    return new Error([...lines, fix ?? ""].filter(Boolean).join("\n"));
   }
 }
 
