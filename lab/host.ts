@@ -1,7 +1,18 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, readFile, rm, rmdir, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { equipApt } from "./apt";
@@ -115,12 +126,8 @@ WantedBy=sysinit.target
   await symlink("../lab-network.service", enabled);
 }
 
-/**
- * Boots a host whose disk is made; done when its sshd greets.
- * @returns its address.
- * @throws Error with the last lines of its console.
- */
-export async function boot(name: string): Promise<string> {
+/** Boots a host whose disk is made; done when its sshd greets, see {@link awaitGreeting}. */
+export async function boot(name: string): Promise<void> {
   const root = paths.host(name, "root");
   await endProcesses(paths.host(name));
   await unmount(root);
@@ -129,17 +136,20 @@ export async function boot(name: string): Promise<string> {
   await equipNetwork(root, number);
   await learn(hostAddress(number), await ensureKey(paths.hostKey(name)));
   await writeFile(paths.host(name, "address"), `${hostAddress(number)}\n`);
-  const exited = await startNspawn(name, number);
+  await awaitGreeting(name, await startNspawn(name, number));
+}
+
+/** @throws Error with the last lines of the host's console when its sshd does not greet within 60 s. */
+export async function awaitGreeting(name: string, hasEnded = () => false): Promise<void> {
+  const address = (await readFile(paths.host(name, "address"), "utf8")).trim();
   await until(
     async () => {
-      if (exited()) throw new Error(`Host ${name} ended while it was booting.${await consoleEnd(name)}`);
-      return (await greets(hostAddress(number))) ? true : undefined;
+      if (hasEnded()) throw new Error(`Host ${name} ended while it was booting.${await consoleEnd(name)}`);
+      return (await greets(address)) ? true : undefined;
     },
     60,
-    () =>
-      `Host ${name} (${hostAddress(number)}) has no sshd after 60 s; its console: ${paths.host(name, "console")}`,
+    () => `Host ${name} (${address}) has no sshd after 60 s; its console: ${paths.host(name, "console")}`,
   );
-  return hostAddress(number);
 }
 
 /** Starts nspawn so that it outlives this process. Returns whether it has ended since. */
@@ -176,8 +186,9 @@ async function startNspawn(name: string, number: number): Promise<() => boolean>
 }
 
 /**
- * Without systemd on this machine nobody gives nspawn a cgroup of its own, and hosts would share one: systemd in
- * each would then wait for the processes of the others whenever it stops a unit.
+ * What systemd would do for nspawn on a machine that has it: give it a cgroup of its own, and start it again when
+ * the host reboots (133). If hosts shared a cgroup, systemd in each would wait for the processes of the others
+ * whenever it stops a unit.
  */
 async function inOwnCgroup(command: string[], number: number): Promise<string[]> {
   const files: string[] = [];
@@ -185,8 +196,9 @@ async function inOwnCgroup(command: string[], number: number): Promise<string[]>
     await mkdir(directory, { recursive: true });
     files.push(join(directory, "cgroup.procs"));
   }
-  const script = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"';
-  return ["sh", "-c", script, "sh", ...files, "--", ...command];
+  const enter = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"';
+  const script = 'enter=$1; shift; while sh -c "$enter" sh "$@"; [ $? = 133 ]; do :; done';
+  return ["sh", "-c", script, "sh", enter, ...files, "--", ...command];
 }
 
 const cgroupsOf = (number: number) =>
@@ -227,14 +239,21 @@ export function greets(address: string): Promise<boolean> {
 /** Removes a host and everything that was made for it, whatever state it is in. */
 export async function removeHost(name: string): Promise<void> {
   const directory = paths.host(name);
-  const mine = links().filter((link) => link.owner === directory);
   await endProcesses(directory);
+  await removeNspawnLock(paths.host(name, "root"));
   await unmount(directory);
-  for (const link of mine) {
+  for (const link of links().filter(({ owner }) => owner === directory)) {
     await removeLink(link);
     await removeCgroups(link.number);
+    await rm(`/run/systemd/nspawn/propagate/${link.name}`, { recursive: true, force: true });
   }
   await rm(directory, { recursive: true, force: true });
+}
+
+/** nspawn leaves its lock on a root file system, named by inode, when it is killed. */
+async function removeNspawnLock(root: string): Promise<void> {
+  const status = await stat(root).catch(() => undefined);
+  if (status) await rm(`/run/systemd/nspawn/locks/inode-${status.dev}:${status.ino}`, { force: true });
 }
 
 export const isDiskMade = (name: string) => existsSync(paths.host(name, "release"));

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { removeOldLayers } from "./base";
 import { type Ran, run } from "./command";
-import { boot, type HostOptions, isDiskMade, makeDisk, removeHost } from "./host";
+import { awaitGreeting, boot, type HostOptions, isDiskMade, makeDisk, removeHost } from "./host";
 import { ensureKey } from "./keys";
 import { withLock } from "./lock";
 import { prepareMachine } from "./machine";
@@ -60,7 +60,8 @@ export async function up(name: string, options: HostOptions = {}): Promise<LabHo
           `Host ${name} exists with ${existing.release}; to have it with ${options.release}, ` +
             `run \`npm run lab -- down ${name}\` first.`,
         );
-      if (existing?.state !== "running") {
+      if (existing?.state === "running") await awaitGreeting(name);
+      else {
         await allowOut();
         if (!isDiskMade(name)) await makeDisk(name, options);
         await boot(name);
@@ -132,7 +133,7 @@ export async function down(...names: string[]): Promise<void> {
 
 /** All hosts of this lab, by name. */
 export async function list(): Promise<Listed[]> {
-  const running = new Set(labProcesses().flatMap(({ role, host }) => (role === "init" ? [host] : [])));
+  const running = new Set(labProcesses().map(({ host }) => host));
   const names = await traces();
   return Promise.all(
     names.map(async (name) => ({

@@ -15,7 +15,7 @@ export function quote(word: Word): string {
   const text = String(word);
   if (text.includes("\0"))
     throw new Error(`${JSON.stringify(text)} has a NUL character, which can't be passed to a command.`);
-  if (/^[\w%+,./:=@-]+$/.test(text)) return text;
+  if (/^[\w+,./:@-]+$/.test(text)) return text;
   return `'${text.replace(/['\\]/g, "'\\$&'")}'`;
 }
 
