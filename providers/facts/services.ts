@@ -18,6 +18,9 @@ export interface Unit {
 
 const startedAtBoot = ["enabled", "static", "indirect", "generated", "alias"];
 
+/** What SIGHUP would do to the main process: `fatal` when the unit reloads by it and the process can't take it yet. */
+export type Hangup = "handled" | "fatal" | "unused";
+
 /** All units in one round trip, by name. */
 export function services(units: readonly string[]): Fact<Record<string, Unit>> {
   return {
@@ -49,6 +52,25 @@ function parseUnit(text: string): Unit {
     result: properties.Result ?? "",
     mainPid: Number(properties.MainPID ?? 0),
   };
+}
+
+/**
+ * A unit that is being started. A `Type=simple` server counts as active before it has read its configuration, and a
+ * reload at that moment kills it: it is up once it handles the signal that its `ExecReload` sends.
+ */
+export function starting(unit: string): Fact<Unit & { hangup: Hangup }> {
+  return {
+    name: `starting ${unit}`,
+    script: sh`systemctl show -p LoadState,UnitFileState,ActiveState,Result,MainPID,ExecReload -- ${unit}
+grep -sE '^Sig(Blk|Cgt):' "/proc/$(systemctl show -p MainPID --value -- ${unit})/status" || true`,
+    parse: (stdout) => ({ ...parseUnit(stdout), hangup: parseHangup(stdout) }),
+  };
+}
+
+function parseHangup(text: string): Hangup {
+  if (!/^ExecReload=.*HUP/m.test(text)) return "unused";
+  const sets = [...text.matchAll(/^Sig(?:Blk|Cgt):\s*[0-9a-f]*([0-9a-f])$/gm)]; // SIGHUP is the lowest bit
+  return sets.some(([, last]) => Number.parseInt(last!, 16) & 1) ? "handled" : "fatal";
 }
 
 /** Whether the unit does its work: a running service, or a mounted, listening or finished one that stays active. */

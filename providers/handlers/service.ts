@@ -1,15 +1,15 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { isActive, services, type Unit } from "../facts/services";
+import { isActive, services, starting, type Unit } from "../facts/services";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import type { ServiceInputs, ServiceState } from "../service";
 import { sh } from "../ssh/quote";
 
-/** Seconds until a started unit must have settled. */
-const patience = 60;
+/** Milliseconds until a started unit must be up. */
+const patience = 60_000;
 
-/** Milliseconds that it must run undisturbed: Prosody (`Type=simple`) needs up to a second to find its configuration broken. */
-const settled = 1500;
+/** Milliseconds that the same process must run on to count as up: longer where it has no other sign of being ready. */
+const settled = { handled: 200, unused: 1500 };
 
 /** A systemd unit: started at boot or not, running or not. */
 export const service: Handler<ServiceInputs, ServiceState> = {
@@ -101,34 +101,25 @@ async function bring(host: Host, unit: Unit, inputs: ServiceInputs): Promise<voi
     changes: true,
   });
   if (code !== 0) throw await failure(host, name, stderr.trim());
-  if (inputs.active && !isActive(unit)) await untilSettled(host, name);
+  if (inputs.active && !isActive(unit)) await untilUp(host, name);
 }
 
-/**
- * `systemctl start` of a `Type=simple` unit returns before the server has even read its configuration: waits until
- * the same process has run for a while.
- */
-async function untilSettled(host: Host, name: string): Promise<void> {
-  const fact = services([name]);
-  const deadline = Date.now() + patience * 1000;
-  let pid: number | undefined;
-  let since = 0;
-  for (;;) {
+/** `systemctl start` of a `Type=simple` unit returns before the server has even read its configuration. */
+async function untilUp(host: Host, name: string): Promise<void> {
+  const fact = starting(name);
+  const deadline = Date.now() + patience;
+  let pid = 0;
+  for (let since = Date.now(); ; await wait(250)) {
     const { stdout } = await host.run(fact.script, { doing: `looking at ${name}` });
-    const unit = fact.parse(stdout)[name]!;
+    const unit = fact.parse(stdout);
     if (unit.state === "failed" || unit.state === "inactive")
       throw await failure(host, name, `it ended at once (${unit.state}, ${unit.result}).`);
     if (!isActive(unit) || unit.mainPid !== pid) {
-      pid = isActive(unit) ? unit.mainPid : undefined;
+      pid = unit.mainPid;
       since = Date.now();
-    } else if (Date.now() - since >= settled) return;
+    } else if (unit.hangup !== "fatal" && Date.now() - since >= settled[unit.hangup]) return;
     if (Date.now() > deadline)
-      throw await failure(
-        host,
-        name,
-        `it is still ${unit.state} after ${patience} s, or restarts again and again.`,
-      );
-    await wait(250);
+      throw await failure(host, name, `it is still ${unit.state} after ${patience / 1000} s and not up.`);
   }
 }
 
