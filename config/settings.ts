@@ -5,9 +5,12 @@ export interface Settings {
   servers: Server[];
 }
 
+/** Name of the server where the stack config has one host and no `servers`. */
+export const defaultServer = "prosody";
+
 /** One Prosody server on one host. */
 export interface Server {
-  /** Name of the server in resource names: the host's address, unless `servers` names it. */
+  /** Key in `servers`, or {@link defaultServer}: resource names and state know the server by it. */
   name: string;
   host: HostSettings;
   /** Virtual hosts, in the order of the stack config. Names are lower case (IDNA A-labels). */

@@ -25,8 +25,10 @@ export function provider(kind: string): dynamic.ResourceProvider {
       hosts.configure(config); // before any await: the SDK may use the provider before this promise is done
     },
     async check(olds: Common | undefined, news: Common) {
-      const inputs = handler.complete ? handler.complete(clean(news), olds && clean(olds)) : news;
-      const failures = isKnown(inputs) ? handler.check?.(clean(inputs)) : undefined;
+      const inputs = plain(
+        handler.complete ? handler.complete(clean(news), olds && clean(olds)) : clean(news),
+      );
+      const failures = isKnown(inputs) ? handler.check?.(inputs) : undefined;
       return { inputs, failures };
     },
     async diff(_id: string, olds: Common, news: Common) {

@@ -1,0 +1,34 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Account as AccountSettings } from "../config/settings";
+import { Account } from "../providers/account";
+
+export interface AccountsArgs {
+  /** Name of the server in the stack config. */
+  readonly server: string;
+  readonly jids: readonly AccountSettings[];
+}
+
+/** One resource per bare JID of the stack config, those that must not exist included. */
+export class Accounts extends pulumi.ComponentResource {
+  /** JIDs that exist, in the order of the stack config. */
+  readonly jids: string[];
+
+  constructor(name: string, args: AccountsArgs, options?: pulumi.ComponentResourceOptions) {
+    super("prosody:index:Accounts", name, {}, options);
+    for (const { jid, password, policy } of args.jids) {
+      new Account(
+        jid,
+        {
+          server: args.server,
+          jid,
+          exists: password !== undefined,
+          password: password && pulumi.secret(password.reveal()),
+          policy,
+        },
+        { parent: this },
+      );
+    }
+    this.jids = args.jids.filter(({ password }) => password).map(({ jid }) => jid);
+    this.registerOutputs({ jids: this.jids });
+  }
+}

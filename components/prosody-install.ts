@@ -1,0 +1,26 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Package } from "../providers/package";
+import { perServer } from "./names";
+
+export interface ProsodyInstallArgs {
+  /** Name of the server in the stack config. */
+  readonly server: string;
+  /** Packages beside Prosody itself. */
+  readonly packages: readonly string[];
+}
+
+/** Prosody and the packages that a complete server needs, from the distribution. */
+export class ProsodyInstall extends pulumi.ComponentResource {
+  /** Version of the installed Prosody, as the package manager says it: `13.0.1-1`. */
+  readonly version: pulumi.Output<string>;
+
+  constructor(name: string, args: ProsodyInstallArgs, options?: pulumi.ComponentResourceOptions) {
+    super("prosody:index:ProsodyInstall", name, {}, options);
+    const { server } = args;
+    const install = (pkg: string) =>
+      new Package(perServer(server, pkg), { server, package: pkg, installed: true }, { parent: this });
+    this.version = install("prosody").version;
+    args.packages.forEach(install);
+    this.registerOutputs({ version: this.version });
+  }
+}
