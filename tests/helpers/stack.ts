@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { root } from "../../config/root";
+import { engine } from "../../tools/engine";
+
+/** How one run of the engine ended. */
+export interface Run {
+  code: number;
+  /** Standard output and error, as a user sees them. */
+  text: string;
+}
+
+/** A value of the stack config; `{ secret: … }` is stored encrypted, as `pulumi config set --secret` does. */
+export type ConfigValue = unknown;
+
+/** A stack of the real program on the real engine, with a backend and a stack config of its own. */
+export class Stack {
+  readonly #directory = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-stack-"));
+  readonly #project = path.join(this.#directory, "project");
+  #config: Record<string, ConfigValue> = {};
+
+  private constructor() {}
+
+  /** @param program directory of the program; default: this clone */
+  static async create(config: Record<string, ConfigValue>, program = root): Promise<Stack> {
+    const stack = new Stack();
+    fs.mkdirSync(path.join(stack.#directory, "state"));
+    fs.mkdirSync(stack.#project);
+    fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(stack.#project, "Pulumi.yaml"));
+    for (const name of ["start.cjs", "tools", "package.json", "node_modules"]) {
+      fs.symlinkSync(path.join(program, name), path.join(stack.#project, name));
+    }
+    await stack.must("stack", "init", "test");
+    await stack.configure(config);
+    return stack;
+  }
+
+  /** Sets top-level options of the stack config; those that are not named stay, `undefined` takes one out. */
+  async configure(config: Record<string, ConfigValue>): Promise<void> {
+    this.#config = { ...this.#config, ...config };
+    const file = path.join(this.#project, "Pulumi.test.yaml");
+    const salt = /^encryptionsalt:.*$/m.exec(fs.readFileSync(file, "utf8"))?.[0] ?? "";
+    const plain = Object.entries(this.#config).map(([key, value]) => [
+      `prosody:${key}`,
+      withoutSecrets(value),
+    ]);
+    fs.writeFileSync(file, `${salt}\nconfig: ${JSON.stringify(Object.fromEntries(plain))}\n`);
+    const secrets = Object.entries(this.#config).flatMap(([key, value]) => [...secretsOf(key, value)]);
+    if (secrets.length) {
+      await this.must("config", "set-all", "--path", ...secrets.flatMap((leaf) => ["--secret", leaf]));
+    }
+  }
+
+  /** Runs the engine; a failure is an answer here, not an error. */
+  async run(...args: string[]): Promise<Run> {
+    const { bin, env } = await engine();
+    const child = spawn(bin, [...args, "--non-interactive", "--color", "never"], {
+      cwd: this.#project,
+      env: {
+        ...process.env,
+        ...env,
+        PULUMI_BACKEND_URL: `file://${this.#directory}/state`,
+        PULUMI_CONFIG_PASSPHRASE: "test",
+        PULUMI_STACK: "test",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let text = "";
+    child.stdout.on("data", (data) => {
+      text += data;
+    });
+    child.stderr.on("data", (data) => {
+      text += data;
+    });
+    const code = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)));
+    return { code, text };
+  }
+
+  /** Like {@link run}; throws with the engine's output when it fails. */
+  async must(...args: string[]): Promise<string> {
+    const { code, text } = await this.run(
+      ...args,
+      ...(args[0] === "stack" ? [] : ["--config-file", this.#configFile]),
+    );
+    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${text}`);
+    return text;
+  }
+
+  up(...args: string[]): Promise<Run> {
+    return this.run("up", "--yes", "--skip-preview", ...args);
+  }
+
+  preview(...args: string[]): Promise<Run> {
+    return this.run("preview", ...args);
+  }
+
+  destroy(...args: string[]): Promise<Run> {
+    return this.run("destroy", "--yes", "--skip-preview", ...args);
+  }
+
+  /** The state, as text. */
+  export(): Promise<string> {
+    return this.must("stack", "export");
+  }
+
+  /** What differs, by a plain preview with the engine's own refresh: `Account alice@example.test update`. */
+  async drift(): Promise<string[]> {
+    const { code, text } = await this.preview("--json");
+    if (code !== 0) throw new Error(`preview ended with ${code}:\n${text}`);
+    const { steps } = JSON.parse(text.slice(text.indexOf("{"))) as { steps: { op: string; urn: string }[] };
+    return steps
+      .filter(({ op }) => op !== "same" && op !== "refresh")
+      .map(
+        ({ op, urn }) =>
+          `${urn.split("::")[2]!.split(":").pop()} ${urn.split("::").slice(3).join("::")} ${op}`,
+      )
+      .sort();
+  }
+
+  remove(): void {
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Wraps a value that `configure` is to store encrypted. */
+export const secret = (text: string) => ({ secret: text });
+
+/** `path=text` of every secret below a value. */
+function* secretsOf(path: string, value: unknown): Generator<string> {
+  if (value === null || typeof value !== "object") return;
+  if (isSecret(value)) yield `${path}=${value.secret}`;
+  else
+    for (const [key, item] of Object.entries(value))
+      yield* secretsOf(`${path}[${JSON.stringify(key)}]`, item);
+}
+
+function withoutSecrets(value: unknown): unknown {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  if (isSecret(value)) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutSecrets(item)]));
+}
+
+function isSecret(value: object): value is { secret: string } {
+  return Object.keys(value).length === 1 && "secret" in value && typeof value.secret === "string";
+}

@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { root } from "../../config/root";
+import { trampoline } from "../../providers/resource";
+import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { Stack, secret } from "../helpers/stack";
+
+describe("the program and its provider", () => {
+  let host: LabHost;
+  let tls: Certificate;
+  let copy: string;
+  let stack: Stack;
+
+  /** A copy of the sources that may be edited. */
+  function copyOfProgram(): string {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-program-"));
+    const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    for (const file of files.trim().split("\n")) {
+      fs.mkdirSync(path.join(directory, path.dirname(file)), { recursive: true });
+      fs.copyFileSync(path.join(root, file), path.join(directory, file));
+    }
+    fs.symlinkSync(path.join(root, "node_modules"), path.join(directory, "node_modules"));
+    return directory;
+  }
+
+  const edit = (file: string, from: string, to: string) => {
+    const text = fs.readFileSync(path.join(copy, file), "utf8");
+    expect(text).toContain(from);
+    fs.writeFileSync(path.join(copy, file), text.replace(from, to));
+  };
+
+  beforeAll(async () => {
+    host = await lab("program");
+    tls = await certificate("example.test");
+    copy = copyOfProgram();
+    stack = await Stack.create(
+      {
+        host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+        domains: {
+          "example.test": {
+            certificate: tls.certificateFile,
+            keyFile: tls.keyFile,
+            intermediates: [tls.intermediateFile],
+          },
+        },
+        jids: { "alice@example.test": secret("secret one") },
+      },
+      copy,
+    );
+    const { code, text } = await stack.up();
+    expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
+  }, 300_000);
+
+  afterAll(() => {
+    stack?.remove();
+    if (copy) fs.rmSync(copy, { recursive: true, force: true });
+  });
+
+  test("the state holds the constant trampoline, not code", async () => {
+    const { deployment } = JSON.parse(await stack.export());
+    const accounts = deployment.resources.filter((resource: { type: string }) =>
+      resource.type.endsWith(":Account"),
+    );
+    expect(accounts.map((account: { outputs: object }) => account.outputs)).toEqual([
+      expect.objectContaining({ __provider: trampoline("Account") }),
+    ]);
+  });
+
+  test("an edited source is no diff", async () => {
+    edit("providers/dispatch.ts", "function plain", "/* edited */ function plain");
+    expect(await stack.drift()).toEqual([]);
+  }, 60_000);
+
+  test("an edited source never runs stale, for read too", async () => {
+    edit(
+      "providers/dispatch.ts",
+      "async (host) => {\n        const found",
+      'async (host) => {\n        if (kind === "Account") throw new Error("the edited read ran");\n        const found',
+    );
+    expect((await stack.preview()).text).toContain("the edited read ran");
+  }, 60_000);
+
+  test("a source that does not compile runs nothing and says why", async () => {
+    edit("providers/dispatch.ts", "the edited read ran", 'the edited read ran" + 1 as boolean + "');
+    const { code, text } = await stack.preview();
+    expect({ code, text }).toEqual({
+      code: expect.any(Number),
+      text: expect.stringContaining("don't compile; nothing was run"),
+    });
+    expect(code).not.toBe(0);
+    expect(text).toContain("providers/dispatch.ts");
+    edit("providers/dispatch.ts", 'the edited read ran" + 1 as boolean + "', "the edited read ran");
+    edit("providers/dispatch.ts", 'if (kind === "Account") throw new Error("the edited read ran");\n', "");
+    expect(await stack.drift()).toEqual([]);
+  }, 120_000);
+});
