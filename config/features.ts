@@ -1,0 +1,280 @@
+import { autoloaded, coreModules, type Fate, fateOf } from "./module-names";
+import type { Release } from "./release";
+import type { Ports, Server } from "./settings";
+
+export { type Release, releaseOf, releases } from "./release";
+
+/**
+ * Where a release has a module from: Prosody itself (`core`), the distribution's package of community modules,
+ * nowhere (`missing`), or it needs none because another module does its work (`built in`).
+ */
+export type Origin = "core" | "community" | "built in" | "missing";
+
+/** One thing that the default server offers. */
+export interface Feature {
+  /** Name of the module, as the newest release calls it. */
+  module: string;
+  /** Where it is loaded: on all virtual hosts, on the chat room component, or as a component of its own. */
+  where: "virtual hosts" | "rooms" | "component";
+  group: string;
+  /** What a user gets; the configuration file says it beside the module. */
+  what: string;
+  /** Specifications: XEP numbers as in "0198", RFCs as in "RFC 6121". */
+  specs: readonly string[];
+  origin: Readonly<Record<Release, Origin>>;
+  /** It answers over HTTPS, so it is left out where that port is off. */
+  needsHttps?: true;
+  /** It is about other servers, so it is left out where no port for them is open. */
+  needsFederation?: true;
+}
+
+type Row = [module: string, what: string, specs: string, more?: Partial<Omit<Feature, "module" | "group">>];
+
+const core = { "0.12": "core", "13.0": "core" } as const;
+
+const groups: Record<string, Row[]> = {
+  "Sessions and security": [
+    ["tls", "encryption", "RFC 6120, RFC 7590"],
+    ["saslauth", "log-in", "RFC 6120"],
+    ["disco", "finding out what the server offers", "0030, 0115"],
+    ["roster", "contact lists", "RFC 6121, 0237"],
+    ["smacks", "sessions that outlive a broken connection", "0198"],
+    ["limits", "bandwidth limits, against floods", ""],
+  ],
+  "Several devices, mobile devices": [
+    ["carbons", "every message on every device", "0280"],
+    ["mam", "archive: a device fetches what it missed", "0313"],
+    ["csi_simple", "saves the battery: holds back what can wait", "0352"],
+    ["cloud_notify", "push notifications", "0357", { origin: { "0.12": "community", "13.0": "core" } }],
+  ],
+  "Profiles and personal data": [
+    ["pep", "personal eventing: avatars, moods, OMEMO keys", "0163, 0060, 0384"],
+    ["vcard4", "profiles", "0292"],
+    ["vcard_legacy", "the same profiles and avatars for old clients", "0054, 0153, 0398"],
+    ["bookmarks", "the same chat rooms on every device", "0402, 0048, 0411"],
+    ["private", "private storage of old clients", "0049"],
+    ["blocklist", "blocking of addresses", "0191"],
+    [
+      "account_activity",
+      "when an account was last used, for the administrators",
+      "",
+      { origin: { "0.12": "missing", "13.0": "core" } },
+    ],
+  ],
+  "Accounts: no open registration; administrators can invite": [
+    ["register", "change of one's own password", "0077"],
+    ["invites", "invitations", "0401"],
+    ["invites_adhoc", "invitations made in a client", "0401, 0050"],
+    ["invites_register", "an invited person makes the account", "0445, 0379"],
+  ],
+  "Small questions": [
+    ["ping", "is the server there?", "0199"],
+    ["time", "what time is it there?", "0202"],
+    ["uptime", "since when does it run?", "0012"],
+    ["version", "which software is it?", "0092"],
+    ["server_contact_info", "whom to write to about abuse", "0157"],
+  ],
+  "Other servers": [
+    ["dialback", "weak proof of identity, never enough alone here", "0220", { needsFederation: true }],
+    ["s2s_bidi", "one connection for both directions", "0288", { needsFederation: true }],
+  ],
+  "Web clients": [
+    ["websocket", "XMPP over WebSocket", "RFC 7395", { needsHttps: true }],
+    [
+      "http_altconnect",
+      "host-meta: where web clients connect",
+      "0156",
+      { needsHttps: true, origin: { "0.12": "missing", "13.0": "core" } },
+    ],
+  ],
+  Administration: [
+    ["admin_shell", "prosodyctl, and the accounts of the stack", ""],
+    ["admin_adhoc", "administration from a client", "0133, 0050"],
+  ],
+  "Chat rooms": [
+    ["muc", "chat rooms", "0045, 0249, 0421", { where: "component" }],
+    ["muc_mam", "archive of the rooms", "0313", { where: "rooms" }],
+    [
+      "vcard_muc",
+      "avatars of the rooms",
+      "0486, 0054",
+      { where: "rooms", origin: { "0.12": "community", "13.0": "built in" } },
+    ],
+  ],
+  Files: [
+    ["http_file_share", "upload of files", "0363", { where: "component", needsHttps: true }],
+    ["proxy65", "transfer of files between two clients", "0065", { where: "component" }],
+  ],
+};
+
+/** The default server, in the order of the configuration file. docs/server.md shows it. */
+export const features: readonly Feature[] = Object.entries(groups).flatMap(([group, rows]) =>
+  rows.map(([module, what, specs, more]) => ({
+    module,
+    group,
+    what,
+    specs: specs === "" ? [] : specs.split(", "),
+    where: "virtual hosts",
+    origin: core,
+    ...more,
+  })),
+);
+
+/**
+ * The default of `modules`: every feature that is a module. The release decides what becomes of each, so that one
+ * list serves all of them. Components have settings of their own (`conference`, `upload`, `proxy65`).
+ */
+export const defaultModules: readonly string[] = features
+  .filter(({ where }) => where !== "component")
+  .map(({ module }) => module);
+
+/** What the program did with a name, where it did not simply enable it. */
+export interface ModuleReport {
+  /** The name as the stack config has it. */
+  name: string;
+  outcome: Fate["outcome"] | "missing" | "kept" | "clash";
+  /** The module that is enabled in its place. */
+  instead?: string;
+  why: string;
+}
+
+export interface ResolvedModules {
+  /** `modules_enabled` of all virtual hosts. */
+  global: string[];
+  /** `modules_enabled` of every chat room component. */
+  rooms: string[];
+  /** `modules_disabled`: of those that Prosody loads unasked. */
+  disabled: string[];
+  /** Components that the user took out with `disabledModules`. */
+  withoutComponents: string[];
+  report: ModuleReport[];
+  /** Those that are no part of Prosody, so that the host needs the package of community modules. */
+  community: string[];
+  needsCommunityPackage: boolean;
+}
+
+/** What a module list is resolved from. */
+export type ModuleSettings = Pick<
+  Server,
+  "modules" | "extraModules" | "disabledModules" | "ports" | "conference"
+>;
+
+/** The server would not work, or not with this program, without them. */
+const required: Record<string, string> = {
+  tls: "nobody could log in: encryption is required",
+  saslauth: "nobody could log in",
+  disco: "clients would find none of the other features",
+  admin_shell: "the stack's accounts and health checks go through it",
+};
+
+/** Pairs that do the same work; the first stays unless the user asked for the second in `extraModules`. */
+const clashes: readonly [string, string, string][] = [
+  ["csi_simple", "csi_battery_saver", "both decide what waits for an inactive client"],
+  ["csi_simple", "csi_pump", "both decide what waits for an inactive client"],
+];
+
+const roomModules = new Set(features.filter(({ where }) => where === "rooms").map(({ module }) => module));
+const byModule = new Map(features.map((feature) => [feature.module, feature]));
+
+/**
+ * What the stack config's modules come to on a release of Prosody: current names in the order in which they were
+ * asked for, each where it belongs, and a report of every name that was not taken as it is.
+ * @param available names of all modules on the host; a name that is not among them is reported as missing and
+ *   left out. Without it, only what no host can have is missing.
+ */
+export function resolveModules(
+  server: ModuleSettings,
+  release: Release,
+  available?: ReadonlySet<string>,
+): ResolvedModules {
+  const off = new Set(
+    server.disabledModules.map((name) => fateOf(plain(name), release)?.instead ?? plain(name)),
+  );
+  const federated = hasFederation(server.ports) && !off.has("s2s");
+  const around = { server, release, available, federated };
+
+  const report: ModuleReport[] = [];
+  const wanted = new Set<string>();
+  for (const name of [...server.modules, ...server.extraModules]) {
+    const { module, fate } = current(name, release);
+    if (fate) report.push({ name, ...fate });
+    if (!module || off.has(module)) continue;
+    const absence = whyAbsent(module, around);
+    if (absence) report.push({ name, ...absence });
+    else wanted.add(module);
+  }
+  for (const [module, why] of Object.entries(required)) {
+    if (!wanted.has(module)) report.push({ name: module, outcome: "kept", why });
+    wanted.add(module);
+  }
+  for (const clash of settleClashes(wanted, server.extraModules)) {
+    wanted.delete(clash.name);
+    report.push(clash);
+  }
+
+  const modules = [...wanted];
+  const community = modules.filter((module) => !coreModules[release].has(module));
+  return {
+    global: modules.filter((module) => !belongsToRooms(module)),
+    rooms: modules.filter(belongsToRooms),
+    disabled: [...autoloaded].filter((module) => off.has(module) || (module === "s2s" && !federated)),
+    withoutComponents: ["muc", "http_file_share", "proxy65"].filter((module) => off.has(module)),
+    report,
+    community,
+    needsCommunityPackage: community.length > 0,
+  };
+}
+
+function settleClashes(wanted: ReadonlySet<string>, extraModules: readonly string[]): ModuleReport[] {
+  const asked = new Set(extraModules.map(plain));
+  return clashes
+    .filter(([first, second]) => wanted.has(first) && wanted.has(second))
+    .map(([first, second, why]) =>
+      asked.has(second) && !asked.has(first)
+        ? { name: first, outcome: "clash", instead: second, why }
+        : { name: second, outcome: "clash", instead: first, why },
+    );
+}
+
+/** Without a port for other servers none of them could answer, so the server stays by itself. */
+export function hasFederation(ports: Ports): boolean {
+  return ports.server !== false || ports.serverDirectTls !== false;
+}
+
+const plain = (name: string) => name.replace(/^mod_/, "");
+
+/** The module to enable today for a name, if any, and what became of the name if it is not simply itself. */
+function current(name: string, release: Release): { module?: string; fate?: Fate } {
+  const fate = fateOf(plain(name), release);
+  if (fate) return { module: fate.outcome === "component" ? undefined : fate.instead, fate };
+  if (name === plain(name)) return { module: name };
+  const instead = plain(name);
+  return { module: instead, fate: { outcome: "renamed", instead, why: "names go without `mod_`" } };
+}
+
+function belongsToRooms(module: string): boolean {
+  return roomModules.has(module) || (module.startsWith("muc_") && module !== "muc_unique");
+}
+
+interface Surroundings {
+  server: ModuleSettings;
+  release: Release;
+  available: ReadonlySet<string> | undefined;
+  federated: boolean;
+}
+
+/** Why a module can't be there, if it can't. */
+function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "outcome" | "why"> | undefined {
+  const feature = byModule.get(module);
+  if (feature?.needsHttps && around.server.ports.https === false)
+    return { outcome: "dropped", why: "`ports.https` is off" };
+  if (feature?.needsFederation && !around.federated)
+    return { outcome: "dropped", why: "no port for other servers is open" };
+  if (belongsToRooms(module) && !around.server.conference.enabled)
+    return { outcome: "dropped", why: "`conference` is off" };
+  if (feature?.origin[around.release] === "missing")
+    return { outcome: "missing", why: `Prosody ${around.release} does not have it` };
+  if (around.available && !around.available.has(module))
+    return { outcome: "missing", why: "the host does not have it" };
+  return undefined;
+}
