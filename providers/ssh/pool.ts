@@ -13,11 +13,30 @@ interface Config {
 class Pool {
   #config: Config | undefined;
   #settings: Map<string, HostSettings> | undefined;
+  #exiting = false;
   readonly #hosts = new Map<string, SshHost>();
 
-  /** Keeps the configuration; what it says is looked at when the first host is asked for. */
+  /**
+   * Keeps the configuration; what it says is looked at when the first host is asked for. Called in the provider
+   * process alone, so that is also where it takes over the signals.
+   */
   configure(config: Config): void {
+    if (!this.#config)
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#exit());
     this.#config = config;
+    this.#settings = undefined;
+  }
+
+  /**
+   * The engine starts the provider in a process group of its own: ^C in the terminal does not come here, and
+   * operations in flight go on. When the run is over the engine sends SIGINT, and waits 5 s for the exit. Something
+   * is still in flight then only after a second ^C: it gets these 5 s, so that a script is not left half-done.
+   */
+  async #exit(): Promise<void> {
+    if (this.#exiting) process.exit(130);
+    this.#exiting = true;
+    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+    process.exit(0);
   }
 
   /**
