@@ -38,7 +38,8 @@ done`,
   parse(stdout) {
     const [head = "", ...parts] = stdout.split(/^file /m);
     const files = parts.map((part) => {
-      const [, mode = "", owner = "", name = "", encoded = ""] = /^(\d+) (\S+) (.*)\n([^]*)$/.exec(part) ?? [];
+      const [, mode = "", owner = "", name = "", encoded = ""] =
+        /^(\d+) (\S+) (.*)\n([\s\S]*)$/.exec(part) ?? [];
       const content = Buffer.from(encoded, "base64").toString();
       return [name, { content, mode: mode.padStart(4, "0"), owner }] as const;
     });
