@@ -42,6 +42,19 @@ grep -sE '^Sig(Blk|Cgt):' "/proc/$(systemctl show -p MainPID --value -- ${unit})
   };
 }
 
+function parseUnit(stdout: string): Unit {
+  const properties = new Map([...stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value]));
+  const get = (key: string) => properties.get(key) ?? "";
+  return {
+    found: get("LoadState") !== "not-found",
+    enabled: startedAtBoot.includes(get("UnitFileState")),
+    masked: get("LoadState") === "masked" || get("UnitFileState").startsWith("masked"),
+    state: get("ActiveState"),
+    result: get("Result"),
+    mainPid: Number(get("MainPID")),
+  };
+}
+
 function parseHangup(text: string): Hangup {
   if (!/^ExecReload=.*HUP/m.test(text)) return "unused";
   const sets = [...text.matchAll(/^Sig(?:Blk|Cgt):\s*[0-9a-f]*([0-9a-f])$/gm)]; // SIGHUP is the lowest bit
