@@ -1,10 +1,25 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { certificateProblems, parseCertificates, parseKey } from "../../config/certificates";
 import type { CertificateInputs, CertificateState } from "../certificate";
-import { type CertificateFile, type CertificateFiles, certificateFiles } from "../facts/certificates";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
-import { loadCertificates, removeFiles, writeFiles } from "./certificate-files";
+import { loadCertificates } from "../load-certificates";
+import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
+import { sh } from "../ssh/quote";
+
+/**
+ * Where Prosody looks for certificates, by host name (https://prosody.im/doc/certificates). In the Fedora family
+ * it is a link to /etc/pki/prosody.
+ */
+const directory = "/etc/prosody/certs";
+
+/** Copies of what is replaced or deleted, for root alone. */
+const backups = "/var/backups/prosody-pulumi";
+
+/** Put there together with changed files, removed once the server has loaded them; a reboot removes it, too. */
+const pendingMark = "/run/prosody-pulumi-certificates-not-live";
+
+type Files = Map<string, RemoteFile | undefined>;
 
 interface Change {
   inputs: CertificateInputs;
@@ -33,17 +48,17 @@ export const certificateHandler: Handler<CertificateInputs, CertificateState> = 
   create: (host, inputs) => host.group("certificates write", { inputs }, (changes) => bring(host, changes)),
 
   async read(host, state) {
-    const known = await host.fact(certificateFiles);
-    const { crt, key } = filesOf(known, state.domain);
-    if (!crt && !key) return undefined;
+    const files = await readFiles(host, [...pathsOf(state.domain), pendingMark]);
+    const [chain, key] = pathsOf(state.domain).map((path) => files.get(path));
+    if (!chain && !key) return undefined;
     return {
       ...state,
-      chain: crt?.content ?? "",
+      chain: chain?.content ?? "",
       key: key?.content ?? "",
-      mode: both(crt?.mode, key?.mode),
-      owner: both(crt?.owner, key?.owner),
-      live: !known.pending,
-      expires: expiry(crt?.content ?? ""),
+      mode: both(chain?.mode, key?.mode),
+      owner: both(chain && ownerOf(chain), key && ownerOf(key)),
+      live: !files.get(pendingMark),
+      expires: expiry(chain?.content ?? ""),
     };
   },
 
@@ -52,17 +67,35 @@ export const certificateHandler: Handler<CertificateInputs, CertificateState> = 
 
   delete: (host, { domain }) =>
     host.group("certificates remove", domain, async (domains) => {
-      await removeFiles(host, domains.flatMap(namesOf));
+      const files = await readFiles(host, domains.flatMap(pathsOf));
+      await archive(host, [...files.keys()], files);
+      await removeFiles(host, [...files.keys()]);
       return domains.map(() => undefined);
     }),
 };
 
-/** Writes what differs of all certificates at once, and has the server load them once. */
+/**
+ * Writes what differs of all certificates in one go, each file complete before the first one takes its place, so that
+ * a reload meets no pair that does not match; then has the server load them once.
+ */
 async function bring(host: Host, changes: Change[]): Promise<CertificateState[]> {
-  const known = await host.fact(certificateFiles);
-  const different = changes.filter(({ inputs }) => !isThere(known, inputs));
-  if (different.length > 0) await writeFiles(host, different.flatMap(filesToWrite));
-  if (different.length > 0 || known.pending) await loadCertificates(host);
+  const paths = changes.flatMap(({ inputs }) => pathsOf(inputs.domain));
+  const files = await readFiles(host, [...paths, pendingMark]);
+  const different = changes.filter(
+    ({ inputs }) => !wantedFiles(inputs).every((file) => isThere(file, files)),
+  );
+  if (different.length > 0) {
+    await archive(
+      host,
+      different.flatMap((change) => foreign(change, files)),
+      files,
+    );
+    await writeFiles(host, [mark, ...different.flatMap(({ inputs }) => wantedFiles(inputs))]);
+  }
+  if (different.length > 0 || files.get(pendingMark)) {
+    await loadCertificates(host);
+    await removeFiles(host, [pendingMark]);
+  }
   return changes.map(({ inputs }) => ({
     ...inputs,
     expires: expiry(inputs.chain),
@@ -70,36 +103,59 @@ async function bring(host: Host, changes: Change[]): Promise<CertificateState[]>
   }));
 }
 
-function isThere(known: CertificateFiles, { domain, chain, key, mode, owner }: CertificateInputs): boolean {
-  const files = filesOf(known, domain);
-  const same = (file: CertificateFile | undefined, content: string) =>
-    file?.content === content && file.mode === mode && file.owner === owner;
-  return same(files.crt, chain) && same(files.key, key);
+const mark: WantedFile = { path: pendingMark, content: "", mode: "0644", owner: "root", group: "root" };
+
+/** Paths of the certificate and of the key. */
+function pathsOf(domain: string): [string, string] {
+  return [`${directory}/${domain}.crt`, `${directory}/${domain}.key`];
 }
 
-function filesToWrite({ inputs: { domain, chain, key, mode, owner }, written }: Change) {
-  const [crtName, keyName] = namesOf(domain);
+function wantedFiles({ domain, chain, key, mode, owner: names }: CertificateInputs): WantedFile[] {
+  const [chainPath, keyPath] = pathsOf(domain);
+  const [owner = "", group = ""] = names.split(":");
   return [
-    { name: crtName, content: chain, mode, owner, written: written?.chain },
-    { name: keyName, content: key, mode, owner, written: written?.key },
+    { path: chainPath, content: chain, mode, owner, group, makeDirectories: true },
+    { path: keyPath, content: key, mode, owner, group, makeDirectories: true },
   ];
 }
 
-function namesOf(domain: string): [string, string] {
-  return [`${domain}.crt`, `${domain}.key`];
+function isThere(wanted: WantedFile, files: Files): boolean {
+  const file = files.get(wanted.path);
+  return file?.content === wanted.content && file.mode === wanted.mode && ownerOf(file) === ownerOf(wanted);
 }
 
-function filesOf(
-  { files }: CertificateFiles,
-  domain: string,
-): { crt?: CertificateFile; key?: CertificateFile } {
-  const [crt, key] = namesOf(domain).map((name) => (Object.hasOwn(files, name) ? files[name] : undefined));
-  return { crt, key };
+function ownerOf({ owner, group }: RemoteFile): string {
+  return `${owner}:${group}`;
+}
+
+/** Paths whose content is neither the wanted one nor what the stack wrote last: somebody's own. */
+function foreign({ inputs, written }: Change, files: Files): string[] {
+  const [chainPath, keyPath] = pathsOf(inputs.domain);
+  const isForeign = (path: string, wanted: string, last: string | undefined) => {
+    const content = files.get(path)?.content;
+    return content !== undefined && content !== wanted && sha256(content) !== last;
+  };
+  return [
+    ...(isForeign(chainPath, inputs.chain, written?.chain) ? [chainPath] : []),
+    ...(isForeign(keyPath, inputs.key, written?.key) ? [keyPath] : []),
+  ];
+}
+
+async function archive(host: Host, paths: string[], files: Files): Promise<void> {
+  const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  const copies = paths.flatMap((path) => {
+    const file = files.get(path);
+    const copy = `${backups}/${path.slice(directory.length + 1)}-${stamp}`;
+    return file ? [{ path: copy, content: file.content, mode: "0600", owner: "root", group: "root" }] : [];
+  });
+  if (copies.length === 0) return;
+  await host.run(sh`install -d -m 0700 ${backups}`, { doing: `making ${backups}`, changes: true });
+  await writeFiles(host, copies);
 }
 
 /** One value for both files, or the two of them where they differ. */
-function both(crt: string | undefined, key: string | undefined): string {
-  return crt === undefined || key === undefined || crt === key ? (crt ?? key)! : `${crt}, key ${key}`;
+function both(chain: string | undefined, key: string | undefined): string {
+  return chain === undefined || key === undefined || chain === key ? (chain ?? key)! : `${chain}, key ${key}`;
 }
 
 function expiry(chain: string): string {
