@@ -1,9 +1,9 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { isActive, service, starting, type Unit } from "../facts/service";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import type { ServiceInputs, ServiceState } from "../service";
 import { sh } from "../ssh/quote";
+import { wait } from "../wait";
 
 /** Milliseconds until a started unit must be up. */
 const patience = 60_000;

@@ -1,6 +1,6 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { Host, RunResult } from "../host";
 import { raw, sh } from "../ssh/quote";
+import { wait } from "../wait";
 import { explain, isFetchError, isInterrupted, lockHolder, unknownPackages } from "./apt-errors";
 import type { PackageManager } from "./index";
 
