@@ -91,12 +91,15 @@ const domain = (env: Environment) =>
       },
       "give a map with certificate, and key or keyFile",
     )
-    .superRefine((entry, ctx) => {
-      if (entry.key !== undefined && entry.keyFile !== undefined)
-        refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
-      if (entry.key === undefined && entry.keyFile === undefined)
-        refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
-    }, { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) });
+    .superRefine(
+      (entry, ctx) => {
+        if (entry.key !== undefined && entry.keyFile !== undefined)
+          refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
+        if (entry.key === undefined && entry.keyFile === undefined)
+          refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
+      },
+      { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
+    );
 
 type Entry = Partial<z.output<ReturnType<typeof domain>>>;
 

@@ -21,8 +21,11 @@ function parsePassword(text: string): Secret | undefined {
       `this is the word ${text}, not a password; an account that must not exist has an empty value: pulumi config set --path 'jids["JID"]' ''`,
     );
   if (/[\r\n]$/.test(text))
-    throw new Refused("the password ends with a line break; set it anew without one (printf instead of echo)");
-  if (/\p{Cc}/u.test(text)) throw new Refused("the password has a control character, which SASLprep (RFC 4013) forbids");
+    throw new Refused(
+      "the password ends with a line break; set it anew without one (printf instead of echo)",
+    );
+  if (/\p{Cc}/u.test(text))
+    throw new Refused("the password has a control character, which SASLprep (RFC 4013) forbids");
   const bytes = Buffer.byteLength(text);
   if (bytes > 1023) throw new Refused(`the password has ${bytes} bytes; give at most 1023`);
   if (!survivesSaslprep(text))
@@ -56,20 +59,20 @@ const account = z
     (value) => (isMap(value) ? value : { password: value }),
     z.strictObject({
       password,
-      policy: z
-        .enum(["initial", "enforced"], "give initial or enforced")
-        .prefault("initial")
-        .meta({
-          description:
-            "`initial`: the password is set when the account is made, and is the user's own from then on. `enforced`: another password on the host is drift, and is set back.",
-          secret: false,
-        }),
+      policy: z.enum(["initial", "enforced"], "give initial or enforced").prefault("initial").meta({
+        description:
+          "`initial`: the password is set when the account is made, and is the user's own from then on. `enforced`: another password on the host is drift, and is set back.",
+        secret: false,
+      }),
     }),
   )
   .superRefine(
     (value, ctx) => {
       if (isMap(value) && "secure" in value)
-        refuse(ctx, "this was encrypted for another stack; set it anew with pulumi config set --path --secret");
+        refuse(
+          ctx,
+          "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
+        );
     },
     { when: ({ value }) => isMap(value) && "secure" in value },
   );

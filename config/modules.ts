@@ -41,18 +41,24 @@ export const modules = () =>
     .meta({ otherwise: `\`${standardModules.join(" ")}\`` });
 
 export const extraModules = () =>
-  names("Modules in addition to the list: Prosody's own or from the community's collection.", "extraModules: [http_openmetrics]");
+  names(
+    "Modules in addition to the list: Prosody's own or from the community's collection.",
+    "extraModules: [http_openmetrics]",
+  );
 
 export const disabledModules = () =>
-  names("Modules taken out of the list, or out of what Prosody loads by itself.", "disabledModules: [register]");
+  names(
+    "Modules taken out of the list, or out of what Prosody loads by itself.",
+    "disabledModules: [register]",
+  );
 
 /** What the three lists say against each other. */
 export function checkModules(
   given: { modules?: unknown; extraModules?: unknown; disabledModules?: unknown },
   ctx: z.RefinementCtx,
 ): void {
-  const [modules, extra, disabled] = [given.modules, given.extraModules, given.disabledModules].map((names) =>
-    Array.isArray(names) ? (names as unknown[]) : [],
+  const [modules, extra, disabled] = [given.modules, given.extraModules, given.disabledModules].map(
+    (names) => (Array.isArray(names) ? (names as unknown[]) : []),
   ) as [unknown[], unknown[], unknown[]];
   disabled.forEach((name, index) => {
     if (extra.includes(name))

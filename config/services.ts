@@ -18,9 +18,7 @@ const subdomain = (standard: string, domains: readonly string[]) =>
     });
 
 const enabled = (standard: boolean, description: string, otherwise?: string) =>
-  flag()
-    .prefault(standard)
-    .meta({ description, otherwise });
+  flag().prefault(standard).meta({ description, otherwise });
 
 /** Group chats. */
 export const conference = (domains: readonly string[]) =>
@@ -63,7 +61,10 @@ export const upload = (domains: readonly string[]) =>
             .meta({ description: "Largest file, in bytes.", form: "whole number from 1" }),
           dailyQuotaBytes: whole(1, bytes, "give bytes, a whole number such as 1073741824 (1 GiB)")
             .prefault(1_073_741_824)
-            .meta({ description: "What one account may upload in a day, in bytes.", form: "whole number from 1" }),
+            .meta({
+              description: "What one account may upload in a day, in bytes.",
+              form: "whole number from 1",
+            }),
           expiresAfterDays: whole(1, 36_500, "give days, a whole number from 1 to 36500")
             .prefault(28)
             .meta({ description: "Days until an uploaded file is deleted." }),
