@@ -32,9 +32,9 @@ export class Package extends ProsodyResource<PackageInputs> {
 
   constructor(
     name: string,
-    args: Omit<InputsOf<PackageInputs>, "version">,
+    args: Pick<InputsOf<PackageInputs>, "server" | "package">,
     options?: pulumi.CustomResourceOptions,
   ) {
-    super("Package", name, args, ["version", "adopted", "brought"], [], options);
+    super("Package", name, { ...args, installed: true }, ["version", "adopted", "brought"], [], options);
   }
 }
