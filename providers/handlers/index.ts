@@ -1,5 +1,12 @@
 import type { Handler } from "../handler";
+import { certificateHandler } from "./certificate";
+import { packageHandler } from "./package";
+import { serviceHandler } from "./service";
 
 /** Every resource kind, by the name in its type `pulumi-nodejs:prosody:<kind>`. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind has its own inputs; the engine hands over plain objects.
-export const handlers: Record<string, Handler<any, any>> = {};
+export const handlers: Record<string, Handler<any, any>> = {
+  Certificate: certificateHandler,
+  Package: packageHandler,
+  Service: serviceHandler,
+};
