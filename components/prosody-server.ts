@@ -22,7 +22,11 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const { name } = server;
     super("prosody:index:ProsodyServer", name, {}, options);
 
-    const install = new ProsodyInstall(name, { server: name, packages: ["prosody-modules"] }, { parent: this });
+    const install = new ProsodyInstall(
+      name,
+      { server: name, packages: ["prosody-modules"] },
+      { parent: this },
+    );
     const certificates = new Certificates(
       name,
       { server: name, domains: server.domains },
@@ -33,7 +37,11 @@ export class ProsodyServer extends pulumi.ComponentResource {
       { server, version: install.version },
       { parent: this, dependsOn: certificates },
     );
-    const accounts = new Accounts(name, { server: name, jids: server.jids }, { parent: this, dependsOn: config });
+    const accounts = new Accounts(
+      name,
+      { server: name, jids: server.jids },
+      { parent: this, dependsOn: config },
+    );
 
     this.address = server.host.address;
     this.virtualHosts = server.domains.map((domain) => domain.name);

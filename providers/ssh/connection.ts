@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Client, ClientChannel } from "ssh2";
+import type { Client } from "ssh2";
+import { collect, type Outcome } from "./exec";
 
 /** Seconds between two signs of life that are asked for while something runs, and how many may stay away. */
 const probeEvery = 5;
@@ -8,6 +9,16 @@ const probesMissed = 4;
 
 /** The script has certainly not been started. */
 export class NotStarted extends Error {}
+
+/** What ssh2 says when a channel was not opened. */
+const notStarted = /^(?:\(SSH\) Channel open failure|No response from server|Not connected)/;
+
+/** A command that was started. */
+export interface Running {
+  outcome: Promise<Outcome>;
+  /** Ends the session; the command itself may go on. */
+  close(): void;
+}
 
 /** An SSH connection that is logged in. */
 export class Connection {
@@ -44,25 +55,26 @@ export class Connection {
    * @throws NotStarted when it was refused, or the connection was gone before it could start
    * @throws Error when it may have started
    */
-  open(command: string, seconds: number): Promise<ClientChannel> {
+  start(command: string, input: Buffer, seconds: number): Promise<Running> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.destroy(`it opened no session within ${seconds} s`);
         reject(new Error(this.lost));
       }, seconds * 1000);
-      const settle = (error: Error | undefined, channel?: ClientChannel) => {
+      const refuse = ({ message }: Error) => {
         clearTimeout(timer);
-        if (channel) resolve(channel);
-        else if (
-          /^(?:\(SSH\) Channel open failure|No response from server|Not connected)/.test(error!.message)
-        )
-          reject(new NotStarted(this.lost ?? error!.message));
-        else reject(new Error(this.lost ?? error!.message));
+        const reason = this.lost ?? message;
+        reject(notStarted.test(message) ? new NotStarted(reason) : new Error(reason));
       };
       try {
-        this.client.exec(command, (error, channel) => settle(error, channel));
+        this.client.exec(command, (error, channel) => {
+          if (error) return refuse(error);
+          clearTimeout(timer);
+          // Before any await: the exit status of a short command is in the same packet.
+          resolve({ outcome: collect(channel, input), close: () => channel.close() });
+        });
       } catch (error) {
-        settle(error as Error);
+        refuse(error as Error);
       }
     });
   }

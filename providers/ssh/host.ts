@@ -1,9 +1,8 @@
-import type { ClientChannel } from "ssh2";
 import type { HostSettings } from "../../config/settings";
 import type { Fact, Host, RunOptions, RunResult } from "../host";
-import { NotStarted } from "./connection";
-import { excerpt, lastLines, sentences } from "./errors";
-import { collect, type Outcome, outputLimit } from "./exec";
+import { NotStarted, type Running } from "./connection";
+import { excerpt, lastLines } from "./errors";
+import { type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
 import { Queue } from "./queue";
@@ -70,18 +69,13 @@ export class SshHost implements Host {
   async #execute(script: string, options: RunOptions): Promise<RunResult> {
     const seconds = options.timeout ?? 60;
     const id = `${process.pid}-${++runs}`;
-    const { link, channel } = await this.#start(script, id, seconds);
+    const { link, running } = await this.#start(script, id, seconds, options.input);
     link.connection.hold();
     try {
-      const outcome = await this.#within(
-        seconds,
-        id,
-        link,
-        collect(channel, rootInput(options.input, link.access)),
-      );
+      const outcome = await this.#within(seconds, id, link, running.outcome);
       return this.#judge(outcome, script, options, link);
     } catch (error) {
-      channel.close();
+      running.close();
       throw error instanceof Stopped ? this.#error(script, options, error.message) : error;
     } finally {
       link.connection.release();
@@ -89,14 +83,24 @@ export class SshHost implements Host {
   }
 
   /** Starts the script; again on a new connection when the old one was gone before the script could start. */
-  async #start(script: string, id: string, seconds: number): Promise<{ link: Link; channel: ClientChannel }> {
+  async #start(
+    script: string,
+    id: string,
+    seconds: number,
+    input?: string | Buffer,
+  ): Promise<{ link: Link; running: Running }> {
     const giveUp = performance.now() + retryFor;
     for (let reconnected = false; ; ) {
       const link = await this.#link.get();
       link.connection.hold();
       try {
         const command = rootCommand(script, link.access, id, seconds);
-        return { link, channel: await link.connection.open(command, this.settings.connectTimeout) };
+        const running = await link.connection.start(
+          command,
+          rootInput(input, link.access),
+          this.settings.connectTimeout,
+        );
+        return { link, running };
       } catch (error) {
         const again =
           error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
@@ -130,9 +134,12 @@ export class SshHost implements Host {
   async #stop(id: string, { connection, access }: Link): Promise<string> {
     try {
       const command = rootCommand(stopScript(id), access, `${id}-stop`, 10);
-      const { stdout } = await collect(await connection.open(command, 10), rootInput(undefined, access));
-      const running = stdout.split("\n").filter((line) => line && !/^\d+ (?:sudo|timeout|sh) /.test(line));
-      return running.length > 0 ? `; still running: ${running.map((line) => excerpt(line)).join(", ")}` : "";
+      const running = await connection.start(command, rootInput(undefined, access), 10);
+      const { stdout } = await running.outcome;
+      const processes = stdout.split("\n").filter((line) => line && !/^\d+ (?:sudo|timeout|sh) /.test(line));
+      return processes.length > 0
+        ? `; still running: ${processes.map((line) => excerpt(line)).join(", ")}`
+        : "";
     } catch (error) {
       return `; it could not be stopped: ${(error as Error).message}`;
     }
@@ -156,7 +163,7 @@ export class SshHost implements Host {
 
   #error(script: string, { doing, fix }: RunOptions, what: string, output = ""): Error {
     const lines = [`${this.name}: ${doing} ${what}.`, `command: ${excerpt(script)}`, lastLines(output)];
-    return new Error([...lines, fix ? sentences(fix) : ""].filter(Boolean).join("\n"));
+    return new Error([...lines, fix ?? ""].filter(Boolean).join("\n"));
   }
 }
 

@@ -2,7 +2,7 @@ import type { HostSettings } from "../../config/settings";
 import { connect, endpointName } from "./connect";
 import type { Connection } from "./connection";
 import { lastLines, sentences } from "./errors";
-import { collect, type Outcome } from "./exec";
+import type { Outcome } from "./exec";
 import { type Access, parseProbe, passwordProbe, probeCommand, sudoReason } from "./root";
 
 /** For how long a failed attempt speaks for the ones after it: milliseconds. */
@@ -87,17 +87,19 @@ async function findAccess(
   { user, sudo, connectTimeout }: HostSettings,
 ): Promise<Access> {
   const ask = async (command: string, input = ""): Promise<Outcome> => {
-    const channel = await connection.open(command, connectTimeout).catch((error: Error) => {
-      throw new Error(
-        `the login of ${user} worked, but no session: ${error.message}. See \`journalctl -u ssh -u sshd -u systemd-logind\` on the host's console; where pam_systemd waits for user@.service, \`systemctl mask user@.service\` helps`,
-      );
-    });
+    const running = await connection
+      .start(command, Buffer.from(input), connectTimeout)
+      .catch((error: Error) => {
+        throw new Error(
+          `the login of ${user} worked, but no session: ${error.message}. See \`journalctl -u ssh -u sshd -u systemd-logind\` on the host's console; where pam_systemd waits for user@.service, \`systemctl mask user@.service\` helps`,
+        );
+      });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       const error = `the login shell of ${user} or sudo did not end within ${connectTimeout} s. See what its login scripts wait for`;
       timer = setTimeout(() => reject(new Error(error)), connectTimeout * 1000);
     });
-    return Promise.race([collect(channel, Buffer.from(input)), late]).finally(() => clearTimeout(timer));
+    return Promise.race([running.outcome, late]).finally(() => clearTimeout(timer));
   };
 
   const probe = await ask(probeCommand(sudo !== false));

@@ -1,0 +1,160 @@
+import { type KeyObject, X509Certificate } from "node:crypto";
+import { z } from "zod";
+import { certificateProblems, distinct, parseCertificates, parseKey } from "./certificates";
+import { parseDomain } from "./domain-name";
+import { type Environment, type Files, readText } from "./environment";
+import { list } from "./parts";
+import { always, parsing, Refused, refuse } from "./refused";
+import { Secret } from "./secret";
+import type { Domain } from "./settings";
+
+const certificateHelp = "give the path of a PEM file, or the PEM text itself";
+const keyHelp = "give the key as PEM text: pulumi config set --path --secret, or keyFile";
+
+/** The virtual hosts and their certificates. */
+export const domains = (env: Environment) =>
+  z
+    .record(z.string().superRefine(parsing(parseDomain)), domain(env), {
+      error: "give a map from each domain to its certificate and key",
+    })
+    .superRefine((record, ctx) => {
+      if (Object.keys(record).length === 0) refuse(ctx, "give at least one domain; each is a virtual host");
+      const seen = new Map<string, string>();
+      for (const [written, entry] of Object.entries(record)) {
+        const name = domainNames({ [written]: entry })[0];
+        if (name === undefined) continue;
+        const twin = seen.get(name);
+        if (twin) refuse(ctx, `this is the same domain as ${twin}; keep one of them`, [written]);
+        seen.set(name, written);
+        for (const { option, message } of problemsOf(name, entry, env.now))
+          refuse(ctx, message, [written, option === "key" && entry.keyFile ? "keyFile" : option]);
+      }
+    }, always)
+    .transform((record) =>
+      Object.entries(record).map(([written, entry]): Domain => {
+        const { leaf, key, intermediates } = chainOf(entry);
+        return {
+          name: parseDomain(written),
+          certificate: {
+            certificate: leaf!.toString(),
+            key: new Secret(key!.pem),
+            intermediates: intermediates.map(String),
+          },
+        };
+      }),
+    )
+    .meta({
+      description:
+        "The virtual hosts (https://prosody.im/doc/configure#virtual_hosts), each with its certificate. Internationalised names may be written as they are.",
+      form: "map from domain to its certificate",
+      example: `domains:
+  example.com:
+    certificate: certs/example.com.crt
+    keyFile: certs/example.com.key
+    intermediates: [certs/ca-bundle.crt]`,
+    });
+
+const domain = (env: Environment) =>
+  z
+    .strictObject(
+      {
+        certificate: certificates(env.files, certificateHelp).meta({
+          description:
+            "The certificate for the domain itself, not for the host. It should also cover the subdomains of conferences and uploads. Certificates after the first one count as intermediates, so a full chain will do.",
+          form: "path or PEM text",
+          example: "certificate: certs/example.com.crt",
+        }),
+        key: z.string(keyHelp).transform(parsing(keyText)).optional().meta({
+          description: "The private key, unencrypted (Pulumi encrypts it). Either this or `keyFile`.",
+          form: "PEM text",
+          secret: true,
+          otherwise: "`keyFile`",
+        }),
+        keyFile: z
+          .string("give the path of the private key in PEM form")
+          .transform(parsing((file) => keyFile(env.files, file)))
+          .optional()
+          .meta({
+            description: "Path of the private key on the machine that runs Pulumi.",
+            form: "path",
+            otherwise: "`key`",
+            example: "keyFile: certs/example.com.key",
+          }),
+        intermediates: list(certificates(env.files, certificateHelp), `${certificateHelp}, or a list of them`)
+          .prefault([])
+          .meta({
+            description:
+              "The certificates between this one and the root, in order: each issued by the next, the one nearest the root last.",
+            form: "path or PEM text, or a list of them",
+            example: "intermediates: [certs/ca-bundle.crt]",
+          }),
+      },
+      "give a map with certificate, and key or keyFile",
+    )
+    .superRefine(
+      (entry, ctx) => {
+        if (entry.key !== undefined && entry.keyFile !== undefined)
+          refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
+        if (entry.key === undefined && entry.keyFile === undefined)
+          refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
+      },
+      { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
+    );
+
+type Entry = Partial<z.output<ReturnType<typeof domain>>>;
+
+/** The domains that are written well, normalised: other options refer to them even when some have problems. */
+export function domainNames(record: object): string[] {
+  return Object.keys(record).flatMap((name) => {
+    try {
+      return [parseDomain(name)];
+    } catch (error) {
+      if (error instanceof Refused) return [];
+      throw error;
+    }
+  });
+}
+
+/** What of an entry could be parsed. */
+function chainOf(entry: Entry): {
+  leaf?: X509Certificate;
+  key?: { key: KeyObject; pem: string };
+  intermediates: X509Certificate[];
+} {
+  const [leaf, ...others] = distinct(
+    [entry.certificate, entry.intermediates].flat(2).filter((one) => one instanceof X509Certificate),
+  );
+  return { leaf, key: entry.key ?? entry.keyFile, intermediates: others };
+}
+
+function problemsOf(name: string, entry: Entry | null, now: Date) {
+  if (!Array.isArray(entry?.certificate)) return [];
+  const { leaf, key, intermediates } = chainOf(entry);
+  return leaf ? certificateProblems(name, leaf, key?.key, intermediates, now) : [];
+}
+
+function certificates(files: Files, help: string) {
+  return z.string(help).transform(
+    parsing((text) => {
+      if (text.includes("-----BEGIN") || /[\r\n]/.test(text)) return parseCertificates(text);
+      if (text.trim() === "") throw new Refused(help);
+      return inFile(files, text, parseCertificates);
+    }),
+  );
+}
+
+function keyText(text: string) {
+  if (!/-----BEGIN|\n/.test(text) && /[./]/.test(text) && text.length < 256)
+    throw new Refused("this looks like a path; the path of a key goes into keyFile");
+  return parseKey(text);
+}
+
+function keyFile(files: Files, file: string) {
+  if (file.includes("-----BEGIN")) throw new Refused("this is the key itself; it goes into key, as a secret");
+  if (file.trim() === "") throw new Refused("give the path of the private key in PEM form");
+  return inFile(files, file, parseKey);
+}
+
+function inFile<T>(files: Files, file: string, parse: (text: string) => T): T {
+  return parse(readText(files, file));
+}

@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { booleanOf, numberOf } from "./parts";
+import { always, refuse } from "./refused";
+import type { Ports } from "./settings";
+
+const help = "give a whole number from 1024 to 65535, or false to switch the port off";
+
+/** Prosody gives up root's rights before it listens, so it gets no port below 1024. */
+function explain(input: unknown): string {
+  if (typeof input !== "number" || !Number.isInteger(input) || input < 1 || input > 1023) return help;
+  const forward = `firewall-cmd --add-forward-port=port=${input}:proto=tcp:toport=PORT`;
+  return `Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (${forward})`;
+}
+
+const port = (standard: number | false, description: string) =>
+  z
+    .preprocess(
+      (value) => booleanOf(numberOf(value)),
+      z.union([z.literal(false), z.int().min(1024).max(65535)], { error: ({ input }) => explain(input) }),
+    )
+    .prefault(standard)
+    .meta({ description, form: "port (1024 to 65535) or `false`" });
+
+/** @param sshPort where the host's sshd listens */
+export const ports = (sshPort: number) =>
+  z
+    .strictObject(
+      {
+        clientStarttls: port(5222, "Clients, with STARTTLS (RFC 6120)."),
+        clientDirectTls: port(5223, "Clients, TLS from the first byte (XEP-0368)."),
+        server: port(5269, "Other servers, with STARTTLS (RFC 6120). `false` makes the server an island."),
+        serverDirectTls: port(false, "Other servers, TLS from the first byte (XEP-0368); 5270 is usual."),
+        https: port(5281, "HTTPS: uploads (XEP-0363), WebSocket (RFC 7395) and BOSH (XEP-0206)."),
+        proxy65: port(5000, "Proxy for file transfer between clients (XEP-0065)."),
+        components: port(5347, "External components (XEP-0114), on the loopback interface only."),
+      },
+      "give a map from service to port",
+    )
+    .superRefine((given: Partial<Ports>, ctx) => {
+      const owner = new Map<number, string>([[sshPort, "SSH's port (prosody:host.port)"]]);
+      for (const [name, port] of Object.entries(given)) {
+        if (typeof port !== "number") continue;
+        const other = owner.get(port);
+        if (other) refuse(ctx, `${port} is also ${other}; each needs a port of its own`, [name]);
+        else owner.set(port, `the port of prosody:ports.${name}`);
+      }
+    }, always)
+    .prefault({})
+    .meta({
+      description:
+        "TCP ports. `false` switches a port off everywhere. Ports below 1024 are out of Prosody's reach: it runs without root's rights.",
+      form: "map",
+      example: `ports:
+  clientDirectTls: false
+  https: 8443`,
+    });

@@ -1,0 +1,28 @@
+import { z } from "zod";
+
+/** Why a value of the stack config is refused: what is wrong, and what to write instead. Never a secret. */
+export class Refused extends Error {}
+
+/** Turns a function that throws {@link Refused} into a zod transformation that reports a problem. */
+export function parsing<I, O>(parse: (input: I) => O): (input: I, ctx: z.RefinementCtx) => O {
+  return (input, ctx) => {
+    try {
+      return parse(input);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      refuse(ctx, error.message);
+      return z.NEVER;
+    }
+  };
+}
+
+/** Reports a problem at a place below the value that is being checked. */
+export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): void {
+  ctx.addIssue({ code: "custom", message, path });
+}
+
+/**
+ * For checks across several values: they run even when one of those values has problems of its own, so that one run
+ * reports everything. Such a check sees values that may not be what their type says.
+ */
+export const always = { when: () => true };

@@ -1,0 +1,122 @@
+import { z } from "zod";
+import { parseSubdomain } from "./domain-name";
+import { flag, isMap, switchable, whole } from "./parts";
+import { parsing, refuse } from "./refused";
+
+const bytes = Number.MAX_SAFE_INTEGER;
+const subdomainHelp = "give a label such as conference";
+
+const subdomain = (standard: string, domains: readonly string[]) =>
+  z
+    .string(subdomainHelp)
+    .transform(parsing((text) => parseSubdomain(text, domains)))
+    .prefault(standard)
+    .meta({
+      description: "What comes before each virtual host.",
+      form: "label",
+      example: `subdomain: ${standard}`,
+    });
+
+const enabled = (standard: boolean, description: string, otherwise?: string) =>
+  flag().prefault(standard).meta({ description, otherwise });
+
+/** Group chats. */
+export const conference = (domains: readonly string[]) =>
+  switchable(
+    z.strictObject(
+      {
+        enabled: enabled(true, "Whether the virtual hosts have conferences."),
+        subdomain: subdomain("conference", domains),
+        creators: z
+          .enum(["everyone", "admins", "local"], "give everyone, admins or local")
+          .prefault("local")
+          .meta({
+            description:
+              "Who may create rooms: `everyone` (users of other servers, too), `admins`, or `local` users.",
+          }),
+      },
+      "give a map with enabled, subdomain and creators, or false",
+    ),
+  )
+    .prefault({})
+    .meta({
+      description: "Group chats (XEP-0045): one service per virtual host.",
+      form: "map, or `false`",
+      example: "conference: { subdomain: chat, creators: admins }",
+    });
+
+/** File sharing by HTTP. */
+export const upload = (domains: readonly string[]) =>
+  switchable(
+    z
+      .strictObject(
+        {
+          enabled: flag().optional().meta({
+            description: "Whether clients can upload files.",
+            otherwise: "`true`, unless `ports.https` is `false`",
+          }),
+          subdomain: subdomain("upload", domains),
+          maxBytes: whole(1, bytes, "give bytes, a whole number such as 104857600 (100 MiB)")
+            .prefault(104_857_600)
+            .meta({ description: "Largest file, in bytes.", form: "whole number from 1" }),
+          dailyQuotaBytes: whole(1, bytes, "give bytes, a whole number such as 1073741824 (1 GiB)")
+            .prefault(1_073_741_824)
+            .meta({
+              description: "What one account may upload in a day, in bytes.",
+              form: "whole number from 1",
+            }),
+          expiresAfterDays: whole(1, 36_500, "give days, a whole number from 1 to 36500")
+            .prefault(28)
+            .meta({ description: "Days until an uploaded file is deleted." }),
+        },
+        "give a map with enabled, maxBytes, dailyQuotaBytes and expiresAfterDays, or false",
+      )
+      .superRefine(
+        ({ maxBytes, dailyQuotaBytes }, ctx) => {
+          if (dailyQuotaBytes < maxBytes)
+            refuse(ctx, `give at least maxBytes (${maxBytes}), or no file of that size can be uploaded`, [
+              "dailyQuotaBytes",
+            ]);
+        },
+        { when: ({ value }) => isMap(value) },
+      ),
+  )
+    .prefault({})
+    .meta({
+      description: "File upload (XEP-0363): one service per virtual host, reached through `ports.https`.",
+      form: "map, or `false`",
+      example: "upload: { maxBytes: 20971520, expiresAfterDays: 7 }",
+    });
+
+/** File transfer between two clients. */
+export const proxy65 = (domains: readonly string[]) =>
+  switchable(
+    z.strictObject(
+      {
+        enabled: flag().optional().meta({
+          description: "Whether the proxy runs.",
+          otherwise: "`true`, unless `ports.proxy65` is `false`",
+        }),
+        subdomain: subdomain("proxy", domains),
+      },
+      "give a map with enabled and subdomain, or false",
+    ),
+  )
+    .prefault({})
+    .meta({
+      description: "A proxy for file transfer between clients that can't reach each other (XEP-0065).",
+      form: "map, or `false`",
+      example: "proxy65: false",
+    });
+
+/** What of a service decides over names and ports, as far as it is written well. */
+export interface Service {
+  enabled: boolean;
+  subdomain: string;
+}
+
+/** The service that a section asks for; `undefined` when the section has problems of its own. */
+export function serviceOf(schema: z.ZodType, raw: unknown, offByPort: boolean): Service | undefined {
+  const { data } = schema.safeParse(raw) as { data?: { enabled?: boolean; subdomain: string } };
+  return data && { subdomain: data.subdomain, enabled: data.enabled ?? !offByPort };
+}
