@@ -6,7 +6,7 @@ import type { Handler } from "../handler";
 import type { Host } from "../host";
 
 /** Prosody's configuration files: a transaction over all of them, up to the server that runs them. */
-export const configuration: Handler<ConfigurationInputs, ConfigurationState> = {
+export const configurationHandler: Handler<ConfigurationInputs, ConfigurationState> = {
   inputs: ["files", "secrets", "live"],
   // Staging, a restart of a busy server, and the same again to take the change back.
   timeout: 240,
@@ -110,6 +110,8 @@ function flaws(path: string, { content, mode, owner, group }: ConfigFile): strin
     reasons.push(`${path}: ${owner}:${group} are not names of a user and a group`);
   for (const [, included] of content.matchAll(/\b(?:Include|File\w+)\s*\(?\s*["']([^"']+)["']/g))
     if (included!.startsWith(`${directory}/`))
-      reasons.push(`${path}: name ${included} relative to this file, so that its candidate is read, not the live one`);
+      reasons.push(
+        `${path}: name ${included} relative to this file, so that its candidate is read, not the live one`,
+      );
   return reasons;
 }
