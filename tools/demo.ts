@@ -19,6 +19,10 @@ export async function main(): Promise<number> {
 
 /** Its address and the files of its certificate are what Pulumi.dev.yaml names. */
 async function bringUpHost(): Promise<LabHost> {
+  if (process.env.PROSODY_LAB_DIR)
+    throw new Error(
+      "Pulumi.dev.yaml names files in ~/.cache/prosody-pulumi/lab: unset PROSODY_LAB_DIR for the demo.",
+    );
   await certificate("example.test");
   return up("dev");
 }

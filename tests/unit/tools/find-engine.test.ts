@@ -102,13 +102,13 @@ describe("without one on PATH", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     process.env.PATH = pathWithoutGo();
-    process.env.XDG_CACHE_HOME = mkdtempSync(join(directory, "cache-"));
+    process.env.HOME = mkdtempSync(join(directory, "home-"));
     process.env.PROSODY_ENGINE_SITE = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
   const version = pinnedVersion();
-  const kept = () => join(process.env.XDG_CACHE_HOME!, `prosody-pulumi/engine/${version}/bin`);
+  const kept = () => join(process.env.HOME!, `.cache/prosody-pulumi/engine/${version}/bin`);
 
   test("Pulumi's installer installs the pinned version, once", async () => {
     // What the installer documents: --install-root and --version, and programs in bin/.
