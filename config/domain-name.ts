@@ -12,10 +12,12 @@ const label = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 export function parseDomain(text: string): string {
   if (text !== text.trim() || /\s/.test(text)) throw new Refused("a domain has no spaces");
   if (text === "") throw new Refused("a domain can't be empty; give a name such as example.com");
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw new Refused("give the domain alone, without a scheme and ://");
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    throw new Refused("give the domain alone, without a scheme and ://");
   if (/^(xmpp|mailto|https?):/i.test(text))
     throw new Refused("give the domain alone, without the scheme before the colon");
-  if (text.includes("@")) throw new Refused("this is an address; give the domain alone, what comes after the @");
+  if (text.includes("@"))
+    throw new Refused("this is an address; give the domain alone, what comes after the @");
   if (text.includes("/")) throw new Refused("give the domain alone, without a slash and what follows it");
   if (isIP(text.replace(/^\[|\]$/g, "")))
     throw new Refused("this is an IP address; accounts and certificates need a domain such as example.com");
@@ -26,7 +28,9 @@ export function parseDomain(text: string): string {
   if (text.endsWith(".")) throw new Refused("leave out the dot at the end");
   if (text.startsWith(".") || text.includes("..")) throw new Refused("a label between two dots is empty");
   if (text.includes("_"))
-    throw new Refused("a domain has letters, digits and hyphens; certificates can't name one with an underscore");
+    throw new Refused(
+      "a domain has letters, digits and hyphens; certificates can't name one with an underscore",
+    );
   const name = domainToASCII(text);
   const labels = name.split(".");
   const bad = labels.find((part) => !label.test(part));

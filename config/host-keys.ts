@@ -11,7 +11,9 @@ const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecd
 export function parseHostKey(text: string): string {
   const words = text.trim().split(/\s+/);
   if (text.includes("PRIVATE KEY"))
-    throw new Refused("this is a private key, which must not leave its host; give the public key (…_key.pub)");
+    throw new Refused(
+      "this is a private key, which must not leave its host; give the public key (…_key.pub)",
+    );
   if (/^(SHA256|MD5):/.test(words[0]!))
     throw new Refused("this is a fingerprint; give the whole public key, as ssh-keyscan HOST shows it");
   const start = words.findIndex((word) => types.includes(word));
@@ -19,9 +21,12 @@ export function parseHostKey(text: string): string {
     throw new Refused(`leave out what comes before ${words[start]}; a pinned key has no host name before it`);
   const [type, base64] = words;
   if (type === "ssh-dss") throw new Refused("DSA keys are too weak; give the host's ssh-ed25519 key");
-  if (type?.includes("-cert-v01@")) throw new Refused("this is a certificate; give the host's plain public key");
+  if (type?.includes("-cert-v01@"))
+    throw new Refused("this is a certificate; give the host's plain public key");
   if (start < 0)
-    throw new Refused("this is no public key; give one such as ssh-ed25519 AAAAC3Nz…, as ssh-keyscan HOST shows it");
+    throw new Refused(
+      "this is no public key; give one such as ssh-ed25519 AAAAC3Nz…, as ssh-keyscan HOST shows it",
+    );
   const key = utils.parseKey(`${type} ${base64}`);
   if (key instanceof Error || key.type !== type || key.getPublicSSH().toString("base64") !== base64)
     throw new Refused("the key is cut off or damaged; copy the whole line of /etc/ssh/ssh_host_…_key.pub");
@@ -40,12 +45,14 @@ export function checkPrivateKey(
   if (text.trim() === "") return wrong("it is empty");
   if (/^\s*(ssh-|ecdsa-|sk-)/.test(text) || text.includes("PUBLIC KEY"))
     return wrong("this is the public key; give the private one (the file without .pub)");
-  if (text.includes("-----BEGIN CERTIFICATE")) return wrong("this is a certificate; give a private key for SSH");
+  if (text.includes("-----BEGIN CERTIFICATE"))
+    return wrong("this is a certificate; give a private key for SSH");
   if (!text.includes("\n") && text.includes("\\n"))
     return wrong('its line breaks are the two characters \\n; in YAML, use "|" and an indented block');
   const key = utils.parseKey(text, passphrase);
   if (!(key instanceof Error)) return undefined;
-  if (/no passphrase given/i.test(key.message)) return wrong("the key is encrypted; give its passphrase, as a secret");
+  if (/no passphrase given/i.test(key.message))
+    return wrong("the key is encrypted; give its passphrase, as a secret");
   if (passphrase !== undefined && /bad passphrase|integrity|decrypt/i.test(key.message))
     return { of: "passphrase", message: "it does not open the key; correct it" };
   return wrong("this is no private key that SSH knows; give one as `ssh-keygen -t ed25519` makes it");

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type Environment, readText } from "./environment";
-import { checkPrivateKey, parseHostKey, privateKeyText } from "./host-keys";
 import { parseAddress } from "./host-address";
+import { checkPrivateKey, parseHostKey, privateKeyText } from "./host-keys";
 import { booleanOf, flag, isMap, list, secret, whole } from "./parts";
-import { parsing, Refused, refuse } from "./refused";
+import { attempt, parsing, refuse } from "./refused";
 import type { Secret } from "./secret";
 import type { HostSettings } from "./settings";
 
@@ -19,7 +19,8 @@ const sudoHelp = "give true, false, or a map with password";
 /** How to reach a host; shared by the host and the jump host before it. */
 const connection = (env: Environment) => ({
   address: z.string("give a host name or an IP address").transform(parsing(parseAddress)).meta({
-    description: "Host name or IP address that SSH connects to. It also names the server in Pulumi's resources.",
+    description:
+      "Host name or IP address that SSH connects to. It also names the server in Pulumi's resources.",
     example: "address: xmpp.example.com",
   }),
   port: whole(1, 65535, "give SSH's port, a whole number from 1 to 65535").prefault(22).meta({
@@ -42,12 +43,16 @@ const connection = (env: Environment) => ({
       otherwise: "`knownHosts`",
       example: "hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…",
     }),
-  knownHosts: z.string("give the path of a known_hosts file").min(1, "give the path of a known_hosts file").optional().meta({
-    description: "A file of known host keys (sshd(8)), instead of a pinned `hostKey`.",
-    form: "path",
-    otherwise: `\`${standard.knownHosts}\``,
-    example: `knownHosts: ${standard.knownHosts}`,
-  }),
+  knownHosts: z
+    .string("give the path of a known_hosts file")
+    .min(1, "give the path of a known_hosts file")
+    .optional()
+    .meta({
+      description: "A file of known host keys (sshd(8)), instead of a pinned `hostKey`.",
+      form: "path",
+      otherwise: `\`${standard.knownHosts}\``,
+      example: `knownHosts: ${standard.knownHosts}`,
+    }),
   trustOnFirstUse: flag().prefault(false).meta({
     description:
       "Trust whatever key the host shows at the first connection, and write it into `knownHosts`. Whoever sits between at that moment is trusted, too: pin the key where you can.",
@@ -76,7 +81,10 @@ const connection = (env: Environment) => ({
     otherwise: "the key is not encrypted",
   }),
   agent: z
-    .preprocess(booleanOf, z.union([z.boolean(), z.string().min(1)], "give true, or the path of the agent's socket"))
+    .preprocess(
+      booleanOf,
+      z.union([z.boolean(), z.string().min(1)], "give true, or the path of the agent's socket"),
+    )
     .optional()
     .meta({
       description: "Log in with the keys of an SSH agent: `true` takes the one of `SSH_AUTH_SOCK`.",
@@ -133,15 +141,18 @@ export const host = (env: Environment) =>
                 form: "true, false, or a map with `password` (secret)",
                 example: "sudo: true",
               }),
-            jump: jump(env).optional().meta({
-              description: "A host to go through, as with `ssh -J`. It takes the same options, without `sudo` and `jump`.",
-              form: "like `host`",
-              otherwise: "direct connection",
-              example: `jump:
+            jump: jump(env)
+              .optional()
+              .meta({
+                description:
+                  "A host to go through, as with `ssh -J`. It takes the same options, without `sudo` and `jump`.",
+                form: "like `host`",
+                otherwise: "direct connection",
+                example: `jump:
   address: bastion.example.com
   user: admin
   hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…`,
-            }),
+              }),
           },
           "give the host's address, or a map with address, user, hostKey …",
         )
@@ -196,9 +207,11 @@ function checkTrust(given: Partial<Connection>, ctx: z.RefinementCtx, env: Envir
       `nothing tells which key the host has: give hostKey (the line of /etc/ssh/ssh_host_ed25519_key.pub on the host), a knownHosts file, or trustOnFirstUse: true`,
     );
   else
-    refuse(ctx, `there is no file ${env.files.resolve(file)}; make it: ssh-keyscan HOST >> FILE, and compare`, [
-      "knownHosts",
-    ]);
+    refuse(
+      ctx,
+      `there is no file ${env.files.resolve(file)}; make it: ssh-keyscan HOST >> FILE, and compare`,
+      ["knownHosts"],
+    );
 }
 
 function checkLogin(given: Partial<Connection>, ctx: z.RefinementCtx, env: Environment): void {
@@ -210,7 +223,9 @@ function checkLogin(given: Partial<Connection>, ctx: z.RefinementCtx, env: Envir
   if (agent === true && !env.agent)
     refuse(ctx, "no agent runs (SSH_AUTH_SOCK is not set); start one, or give privateKeyFile", ["agent"]);
   if (typeof agent === "string" && !env.files.exists(env.files.resolve(agent)))
-    refuse(ctx, `there is no socket ${env.files.resolve(agent)}; give the path of SSH_AUTH_SOCK, or true`, ["agent"]);
+    refuse(ctx, `there is no socket ${env.files.resolve(agent)}; give the path of SSH_AUTH_SOCK, or true`, [
+      "agent",
+    ]);
   for (const option of ["privateKey", "privateKeyFile"] as const) {
     const key = given[option];
     if (key === undefined || !privateKeyText(key)) continue;
@@ -224,7 +239,9 @@ function checkLogin(given: Partial<Connection>, ctx: z.RefinementCtx, env: Envir
 function checkRoot(given: { user?: string; sudo?: unknown }, ctx: z.RefinementCtx): void {
   if (typeof given.user !== "string") return;
   if (given.user !== "root" && given.sudo === false)
-    refuse(ctx, `a user other than root can't install Prosody; add sudo: true, or sudo: { password: … }`, ["user"]);
+    refuse(ctx, `a user other than root can't install Prosody; add sudo: true, or sudo: { password: … }`, [
+      "user",
+    ]);
   if (given.user === "root" && given.sudo)
     refuse(ctx, "root needs no sudo; leave it out, or name the user to log in as", ["sudo"]);
 }
@@ -233,18 +250,16 @@ function checkRoot(given: { user?: string; sudo?: unknown }, ctx: z.RefinementCt
 function standardKey(env: Environment): string | undefined {
   return standard.keys
     .map((file) => env.files.resolve(file))
-    .find((file) => {
-      try {
-        return env.files.exists(file) && !checkPrivateKey(readText(env.files, file), undefined);
-      } catch (error) {
-        if (error instanceof Refused) return false;
-        throw error;
-      }
-    });
+    .find(
+      (file) =>
+        env.files.exists(file) &&
+        attempt(() => checkPrivateKey(readText(env.files, file), undefined) ?? "fine") === "fine",
+    );
 }
 
 function settle(given: Connection, env: Environment): Omit<HostSettings, "sudo" | "jump"> {
-  const { hostKey, knownHosts, trustOnFirstUse, privateKey, privateKeyFile, passphrase, agent, ...rest } = given;
+  const { hostKey, knownHosts, trustOnFirstUse, privateKey, privateKeyFile, passphrase, agent, ...rest } =
+    given;
   const file = env.files.resolve(knownHosts ?? standard.knownHosts);
   const named = privateKey !== undefined || privateKeyFile !== undefined || agent !== undefined;
   const standardFile = named ? undefined : standardKey(env);

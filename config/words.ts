@@ -11,7 +11,9 @@ export function closest(word: string, candidates: readonly string[]): string | u
     .map((candidate) => ({ candidate, distance: editDistance(plain(word), plain(candidate)) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best && best.distance <= Math.max(word.length, best.candidate.length) / 3 ? best.candidate : undefined;
+  return best && best.distance <= Math.max(word.length, best.candidate.length) / 3
+    ? best.candidate
+    : undefined;
 }
 
 /** Fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */

@@ -43,7 +43,7 @@ export class SshHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}` });
+      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
       try {
         return fact.parse(stdout);
       } catch (error) {

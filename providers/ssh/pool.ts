@@ -1,3 +1,4 @@
+import { parseHosts } from "../../config/load";
 import type { HostSettings } from "../../config/settings";
 import type { Host } from "../host";
 import { SshHost } from "./host";
@@ -53,18 +54,13 @@ class Pool {
   }
 
   #find(name: string): HostSettings {
-    this.#settings ??= parse(this.#config);
+    this.#settings ??= parseHosts(this.#config ?? { get: () => undefined });
     const settings = this.#settings.get(name);
     if (settings) return settings;
     throw new Error(
       `there is no server ${name} in the stack config (it has ${[...this.#settings.keys()].join(", ") || "none"}). To remove the server's resources, put it back, run \`pulumi destroy --target\` with them, and then take it out; if the host is gone for good, \`pulumi state delete\` forgets them.`,
     );
   }
-}
-
-/** Stands in until the stack config's schema is here. */
-function parse(_config: Config | undefined): Map<string, HostSettings> {
-  return new Map();
 }
 
 export const hosts = new Pool();
