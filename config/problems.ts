@@ -45,6 +45,7 @@ const formerly: Readonly<Record<string, string>> = {
   crt: "certificate",
   chain: "intermediates",
   ca: "intermediates",
+  keyfile: "privateKeyFile",
   hostname: "address",
   ip: "address",
   username: "user",
@@ -56,8 +57,10 @@ const formerly: Readonly<Record<string, string>> = {
   proxyJump: "jump",
 };
 
-/** Words of that role that have no counterpart, and why. */
+/** What is not wanted, and why; some only below another option. */
 const needless: Readonly<Record<string, string>> = {
+  "jump.sudo": "a jump host needs no rights of root; leave it out",
+  "jump.jump": "there is one jump host at most; leave it out",
   assembled: "the chain is put together on the host; leave it out",
   user_may_read: "Prosody may read its keys by itself; leave it out",
   secure: "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
@@ -119,9 +122,10 @@ export function optionPath(path: readonly PropertyKey[]): string {
 
 function unknownOption(path: PropertyKey[], schema: JsonSchema): Problem {
   const key = String(path.at(-1));
-  const known = Object.keys(schemaAt(schema, path.slice(0, -1)).at(-1)?.properties ?? {});
-  const advice = Object.hasOwn(needless, key) ? needless[key] : undefined;
-  const former = Object.hasOwn(formerly, key) ? formerly[key] : undefined;
+  const parent = schemaAt(schema, path.slice(0, -1)).at(-1)!;
+  const known = formsOf(parent).flatMap(({ properties }) => Object.keys(properties ?? {}));
+  const advice = entry(needless, path.slice(-2).join(".")) ?? entry(needless, key);
+  const former = entry(formerly, key);
   const near = former !== undefined && known.includes(former) ? former : closest(key, known);
   return {
     option: optionPath(path),
@@ -161,8 +165,7 @@ function withState(state: string, issue: z.core.$ZodIssue): string {
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema[] {
   const found = [schema];
   for (const key of path) {
-    const forms = [found.at(-1)!, ...(found.at(-1)!.anyOf ?? [])];
-    const next = forms
+    const next = formsOf(found.at(-1)!)
       .map((form) =>
         typeof key === "number" ? form.items : (form.properties?.[String(key)] ?? form.additionalProperties),
       )
@@ -171,6 +174,14 @@ function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema[
     found.push(next);
   }
   return found;
+}
+
+function formsOf(schema: JsonSchema): JsonSchema[] {
+  return [schema, ...(schema.anyOf ?? [])];
+}
+
+function entry(table: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 /** The nearest mark decides, from the value upwards. */

@@ -33,6 +33,11 @@ export function attempt<T>(parse: () => T): T | undefined {
   }
 }
 
+/** Whether an entry of a map has a problem that is reported already, so that its value is not what it should be. */
+export function isBroken(ctx: z.RefinementCtx, key: PropertyKey): boolean {
+  return ctx.issues.some(({ path }) => path?.[0] === key);
+}
+
 /** Reports a problem at a place below the value that is being checked. */
 export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): void {
   ctx.addIssue({ code: "custom", message, path });
