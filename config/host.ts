@@ -2,8 +2,8 @@ import { z } from "zod";
 import { type Environment, readText } from "./environment";
 import { parseAddress } from "./host-address";
 import { checkPrivateKey, parseHostKey } from "./host-keys";
-import { booleanOf, flag, isMap, list, secret, whole } from "./parts";
-import { attempt, isBroken, parsing, refuse } from "./refused";
+import { booleanOf, flag, list, secret, whole } from "./parts";
+import { attempt, isBroken, parsing, refuse, whenMap } from "./refused";
 import type { HostSettings } from "./settings";
 
 /** Where OpenSSH keeps what this schema falls back to. */
@@ -45,7 +45,7 @@ const connection = (env: Environment) => ({
     }),
   knownHosts: z
     .string("give the path of a known_hosts file")
-    .min(1, "give the path of a known_hosts file")
+    .regex(/^[^\r\n]+$/, "give the path of a known_hosts file, not what is in it")
     .optional()
     .meta({
       description: "A file of known host keys (sshd(8)), instead of a pinned `hostKey`.",
@@ -104,7 +104,7 @@ const jump = (env: Environment) =>
     short,
     z
       .strictObject(connection(env), "give the jump host's address, or a map with address, user and hostKey")
-      .superRefine(checkConnection(env), { when: whenMap }),
+      .superRefine(checkConnection(env), whenMap),
   );
 
 /** The host that Prosody runs on. */
@@ -153,8 +153,8 @@ export const host = (env: Environment) =>
           },
           "give the host's address, or a map with address, user, hostKey …",
         )
-        .superRefine(checkConnection(env), { when: whenMap })
-        .superRefine(checkRoot, { when: whenMap }),
+        .superRefine(checkConnection(env), whenMap)
+        .superRefine(checkRoot, whenMap),
     )
     .transform(
       ({ sudo, jump, ...connection }): HostSettings => ({
@@ -174,10 +174,6 @@ export const host = (env: Environment) =>
   privateKeyFile: ~/.ssh/id_ed25519
   sudo: true`,
     });
-
-function whenMap({ value }: { value: unknown }): boolean {
-  return isMap(value);
-}
 
 function checkConnection(env: Environment) {
   return (given: Partial<Connection>, ctx: z.RefinementCtx) => {

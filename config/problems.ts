@@ -30,6 +30,8 @@ const formerly: Readonly<Record<string, string>> = {
   users: "jids",
   admin_jids: "admins",
   global_stanzas: "options",
+  log: "logging",
+  clientTls: "clientDirectTls",
   muc: "conference",
   http_upload: "upload",
   modules_enabled: "modules",
@@ -61,6 +63,7 @@ const formerly: Readonly<Record<string, string>> = {
 const needless: Readonly<Record<string, string>> = {
   "jump.sudo": "a jump host needs no rights of root; leave it out",
   "jump.jump": "there is one jump host at most; leave it out",
+  xmpp: "what was below xmpp stands beside it now: prosody:jids, prosody:ports and so on",
   assembled: "the chain is put together on the host; leave it out",
   user_may_read: "Prosody may read its keys by itself; leave it out",
   secure: "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
@@ -88,10 +91,11 @@ export function problemsFrom(
     const option = optionPath(path);
     if (issue.code === "invalid_key") return issue.issues.map(({ message }) => ({ option, message }));
     const value = valueAt(raw, path);
-    if (value === undefined) return [{ option, message: withState("is missing", issue) }];
-    if (value === null || value === "") return [{ option, message: withState("is empty", issue) }];
-    const shown = encrypted.has(String(path[0])) || isSecret(path, schema) ? undefined : show(value);
-    return [{ option, ...(shown !== undefined && { value: shown }), message: issue.message }];
+    const state = path[0] === "jids" && path.length === 2 ? undefined : stateOf(value, issue);
+    if (state !== undefined) return [{ option, message: state + issue.message }];
+    if (encrypted.has(String(path[0])) || isSecret(path, schema))
+      return [{ option, message: without(value, issue.message) }];
+    return [{ option, value: show(value), message: issue.message }];
   });
   const unique = new Map(problems.map((problem) => [line(problem), problem]));
   return [...unique.values()];
@@ -141,14 +145,13 @@ function asWritten(path: readonly PropertyKey[], raw: unknown): PropertyKey[] {
   let value = raw;
   for (const key of path) {
     if (typeof value !== "object" && value !== undefined) break;
-    if (value === null && written.length > 0 && isJid(written)) break;
+    if (Array.isArray(value) && typeof key !== "number") break;
+    if (value === null && written.length > 0 && written[0] === "jids") break;
     written.push(key);
     value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }
   return written;
 }
-
-const isJid = (path: PropertyKey[]) => path[0] === "jids";
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
@@ -157,8 +160,11 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function withState(state: string, issue: z.core.$ZodIssue): string {
-  return issue.code === "custom" ? issue.message : `${state}; ${issue.message}`;
+/** What is to be said of a value that is none; `undefined` for one that can be shown. */
+function stateOf(value: unknown, { code, message }: z.core.$ZodIssue): string | undefined {
+  if (value === undefined) return code === "custom" ? "" : "is missing; "; // a default may clash with other values
+  if (value === null || value === "") return message.includes("empty") ? "" : "is empty; ";
+  return undefined;
 }
 
 /** The schemas from the top down to a place; several where a value may have one of several forms. */
@@ -187,6 +193,12 @@ function entry(table: Readonly<Record<string, string>>, key: string): string | u
 /** The nearest mark decides, from the value upwards. */
 function isSecret(path: readonly PropertyKey[], schema: JsonSchema): boolean {
   return schemaAt(schema, path).findLast(({ secret }) => secret !== undefined)?.secret ?? false;
+}
+
+/** A message may repeat the value, as the name of a file that is not there. */
+function without(value: unknown, message: string): string {
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  return text.length > 3 ? message.replaceAll(text, "[secret]") : message;
 }
 
 /** Only what is short and can't be a key that went astray. */
