@@ -4,7 +4,9 @@ import { load } from "./config/load";
 /** Name of the server → what people ask of it. */
 export const servers = Object.fromEntries(
   load().servers.map((server) => {
-    const { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion } = new ProsodyServer(server);
+    const { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion } = new ProsodyServer(
+      server,
+    );
     return [server.name, { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion }];
   }),
 );

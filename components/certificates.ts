@@ -22,7 +22,9 @@ export class Certificates extends pulumi.ComponentResource {
         {
           server: args.server,
           domain,
-          chain: [certificate.certificate, ...certificate.intermediates].map((pem) => `${pem.trim()}\n`).join(""),
+          chain: [certificate.certificate, ...certificate.intermediates]
+            .map((pem) => `${pem.trim()}\n`)
+            .join(""),
           key: pulumi.secret(certificate.key.reveal()),
           mode: "0640",
           owner: "root:prosody",

@@ -18,7 +18,7 @@ export class ProsodyInstall extends pulumi.ComponentResource {
     super("prosody:index:ProsodyInstall", name, {}, options);
     const { server } = args;
     const install = (pkg: string) =>
-      new Package(perServer(server, pkg), { server, package: pkg, installed: true }, { parent: this });
+      new Package(perServer(server, pkg), { server, package: pkg }, { parent: this });
     this.version = install("prosody").version;
     args.packages.forEach(install);
     this.registerOutputs({ version: this.version });

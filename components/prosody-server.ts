@@ -5,6 +5,9 @@ import { Certificates } from "./certificates";
 import { ProsodyConfig } from "./prosody-config";
 import { ProsodyInstall } from "./prosody-install";
 
+/** Community modules that Prosody itself lacks, and the resolver that it recommends. */
+const packages = ["prosody-modules", "lua-unbound"];
+
 /** A complete XMPP server on one host: everything that the stack config says of it. */
 export class ProsodyServer extends pulumi.ComponentResource {
   /** Address of the host, as SSH reaches it. */
@@ -22,7 +25,11 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const { name } = server;
     super("prosody:index:ProsodyServer", name, {}, options);
 
-    const install = new ProsodyInstall(name, { server: name, packages: ["prosody-modules"] }, { parent: this });
+    const install = new ProsodyInstall(
+      name,
+      { server: name, packages },
+      { parent: this },
+    );
     const certificates = new Certificates(
       name,
       { server: name, domains: server.domains },
@@ -33,7 +40,11 @@ export class ProsodyServer extends pulumi.ComponentResource {
       { server, version: install.version },
       { parent: this, dependsOn: certificates },
     );
-    const accounts = new Accounts(name, { server: name, jids: server.jids }, { parent: this, dependsOn: config });
+    const accounts = new Accounts(
+      name,
+      { server: name, jids: server.jids },
+      { parent: this, dependsOn: config },
+    );
 
     this.address = server.host.address;
     this.virtualHosts = server.domains.map((domain) => domain.name);

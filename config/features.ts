@@ -2,6 +2,8 @@ import { autoloaded, coreModules, type Fate, fateOf } from "./module-names";
 import type { Release } from "./release";
 import type { Ports, Server } from "./settings";
 
+export { type Release, releaseOf, releases } from "./release";
+
 /**
  * Where a release has a module from: Prosody itself (`core`), the distribution's package of community modules,
  * nowhere (`missing`), or it needs none because another module does its work (`built in`).
@@ -90,7 +92,7 @@ const groups: Record<string, Row[]> = {
     ["admin_adhoc", "administration from a client", "0133, 0050"],
   ],
   "Chat rooms": [
-    ["muc", "chat rooms", "0045, 0249, 0421", { where: "component" }],
+    ["muc", "chat rooms", "0045, 0421", { where: "component" }],
     ["muc_mam", "archive of the rooms", "0313", { where: "rooms" }],
     [
       "vcard_muc",
@@ -185,44 +187,53 @@ export function resolveModules(
   release: Release,
   available?: ReadonlySet<string>,
 ): ResolvedModules {
-  const report: ModuleReport[] = [];
-  const off = new Set(server.disabledModules.map((name) => current(name, release).module ?? plain(name)));
+  const off = new Set(
+    server.disabledModules.map((name) => fateOf(plain(name), release)?.instead ?? plain(name)),
+  );
   const federated = hasFederation(server.ports) && !off.has("s2s");
-  const enabled = new Set<string>();
+  const around = { server, release, available, federated };
 
-  for (const name of [...server.modules, ...server.extraModules]) {
+  const report: ModuleReport[] = [];
+  const wanted = new Set<string>();
+  for (const name of new Set([...server.modules, ...server.extraModules])) {
     const { module, fate } = current(name, release);
     if (fate) report.push({ name, ...fate });
-    else if (module !== name) report.push({ name, outcome: "renamed", instead: module, why: "without mod_" });
-    const absence =
-      module && !off.has(module) ? whyAbsent(module, { server, release, available, federated }) : undefined;
+    if (!module || off.has(module)) continue;
+    const absence = whyAbsent(module, around);
     if (absence) report.push({ name, ...absence });
-    else if (module && !off.has(module)) enabled.add(module);
+    else wanted.add(module);
   }
   for (const [module, why] of Object.entries(required)) {
-    if (enabled.has(module)) continue;
-    report.push({ name: module, outcome: "kept", why });
-    enabled.add(module);
+    if (!wanted.has(module)) report.push({ name: module, outcome: "kept", why });
+    wanted.add(module);
   }
-  const extra = new Set(server.extraModules.map(plain));
-  for (const [first, second, why] of clashes) {
-    if (!enabled.has(first) || !enabled.has(second)) continue;
-    const [stays, goes] = extra.has(second) && !extra.has(first) ? [second, first] : [first, second];
-    enabled.delete(goes);
-    report.push({ name: goes, outcome: "clash", instead: stays, why });
+  for (const clash of settleClashes(wanted, server.extraModules)) {
+    wanted.delete(clash.name);
+    report.push(clash);
   }
 
-  const all = [...enabled];
-  const community = all.filter((module) => !coreModules[release].has(module));
+  const modules = [...wanted];
+  const community = modules.filter((module) => !coreModules[release].has(module));
   return {
-    global: all.filter((module) => !belongsToRooms(module)),
-    rooms: all.filter(belongsToRooms),
+    global: modules.filter((module) => !belongsToRooms(module)),
+    rooms: modules.filter(belongsToRooms),
     disabled: [...autoloaded].filter((module) => off.has(module) || (module === "s2s" && !federated)),
     withoutComponents: ["muc", "http_file_share", "proxy65"].filter((module) => off.has(module)),
     report,
     community,
     needsCommunityPackage: community.length > 0,
   };
+}
+
+function settleClashes(wanted: ReadonlySet<string>, extraModules: readonly string[]): ModuleReport[] {
+  const asked = new Set(extraModules.map(plain));
+  return clashes
+    .filter(([first, second]) => wanted.has(first) && wanted.has(second))
+    .map(([first, second, why]) =>
+      asked.has(second) && !asked.has(first)
+        ? { name: first, outcome: "clash", instead: second, why }
+        : { name: second, outcome: "clash", instead: first, why },
+    );
 }
 
 /** Without a port for other servers none of them could answer, so the server stays by itself. */
@@ -232,11 +243,13 @@ export function hasFederation(ports: Ports): boolean {
 
 const plain = (name: string) => name.replace(/^mod_/, "");
 
-/** The module to enable today for a name, and what became of the name if that is not simply itself. */
+/** The module to enable today for a name, if any, and what became of the name if it is not simply itself. */
 function current(name: string, release: Release): { module?: string; fate?: Fate } {
   const fate = fateOf(plain(name), release);
-  if (!fate) return { module: plain(name) };
-  return { module: fate.outcome === "component" ? undefined : fate.instead, fate };
+  if (fate) return { module: fate.outcome === "component" ? undefined : fate.instead, fate };
+  if (name === plain(name)) return { module: name };
+  const instead = plain(name);
+  return { module: instead, fate: { outcome: "renamed", instead, why: "names go without `mod_`" } };
 }
 
 function belongsToRooms(module: string): boolean {

@@ -21,6 +21,7 @@ export async function login(
   child.stdin.end(JSON.stringify({ address: server.address, port: server.port, ...account }));
   let output = "";
   for await (const chunk of child.stdout) output += chunk;
-  if (!output) throw new Error(`The login of ${account.jid} at ${server.address}:${server.port} gave no answer.`);
+  if (!output)
+    throw new Error(`The login of ${account.jid} at ${server.address}:${server.port} gave no answer.`);
   return JSON.parse(output) as LoginResult;
 }

@@ -80,10 +80,7 @@ export class Stack {
 
   /** Like {@link run}; throws with the engine's output when it fails. */
   async must(...args: string[]): Promise<string> {
-    const { code, text } = await this.run(
-      ...args,
-      ...(args[0] === "stack" ? [] : ["--config-file", this.#configFile]),
-    );
+    const { code, text } = await this.run(...args);
     if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${text}`);
     return text;
   }

@@ -1,0 +1,98 @@
+import type { Host } from "./host";
+import { adminSockets, lengthPrefixed, luaInput, luaScript, notInstalled, parseBytes } from "./lua";
+
+/** Prosody's answer to one command. */
+export interface Reply {
+  /** False when the command failed, or was not run because the connection broke at an earlier one. */
+  ok: boolean;
+  /** What the command printed, then its result, without Prosody's "OK:", "Result:" or "Error:". */
+  text: string;
+}
+
+export interface AdminShellOptions {
+  /** What is being tried, for errors: "reloading Prosody's configuration". */
+  doing: string;
+  /** Seconds that one command may take; default 30. */
+  timeout?: number;
+  /** The commands change the host: facts read before them are out of date. */
+  changes?: boolean;
+}
+
+/** Prosody 13 closes the connection at a stanza of 10,000 bytes (0.12: 1 MiB). */
+const longest = 9_900;
+
+const unreachable = 69;
+const unavailable = "admin shell unavailable";
+
+/**
+ * Runs commands of Prosody's admin shell (https://prosody.im/doc/console) over its admin socket: in this order,
+ * in one connection, and in one round trip to the host. A command that starts with ">" is Lua that runs in the
+ * server; what it assigns to globals lasts until the last command of this call.
+ *
+ * The commands travel on standard input and nothing logs them, so they may hold secrets. A failed command does
+ * not keep the next one from running; a lost connection fails all that are left.
+ * @throws Error for which {@link isUnavailable} holds when nothing listens on the socket: the service is stopped,
+ *   or `admin_shell` is not among its modules, or Prosody is not installed.
+ * @throws Error before anything is sent when a command is longer than Prosody takes.
+ */
+export async function adminShell(
+  host: Host,
+  commands: readonly string[],
+  options: AdminShellOptions,
+): Promise<Reply[]> {
+  if (commands.length === 0) return [];
+  commands.forEach(refuseUnsendable);
+  const seconds = options.timeout ?? 30;
+  const { code, stdout, stderr } = await host.run(luaScript, {
+    doing: options.doing,
+    input: luaInput(
+      ["wire", "admin-socket", "admin-shell"],
+      Buffer.concat([adminSockets, seconds, ...commands].map(lengthPrefixed)),
+    ),
+    timeout: 30 + seconds * Math.min(commands.length, 10),
+    accept: [0, unreachable, notInstalled],
+    changes: options.changes,
+  });
+  if (code !== 0)
+    throw new Error(
+      `${options.doing} on ${host.name}: Prosody's admin socket does not answer (${stderr.trim()}). ` +
+        "Is the service running, and is admin_shell among modules_enabled?",
+      { cause: unavailable },
+    );
+  const replies = stdout.trimEnd().split("\n").map(parseReply);
+  if (replies.length !== commands.length)
+    throw new Error(
+      `${options.doing} on ${host.name}: answers to ${replies.length} of ${commands.length} commands.`,
+    );
+  return replies;
+}
+
+/**
+ * Runs Lua in the running server and returns its value as text ("nil" for none).
+ * @throws Error when the code fails, and as {@link adminShell}.
+ */
+export async function lua(host: Host, code: string, options: AdminShellOptions): Promise<string> {
+  const [reply] = await adminShell(host, [`> ${code}`], options);
+  if (!reply?.ok) throw new Error(`${options.doing} on ${host.name}: Prosody answered: ${reply?.text}`);
+  return reply.text;
+}
+
+/** The admin socket could not be reached, so nothing was run: a caller may take another way. */
+export function isUnavailable(error: unknown): error is Error {
+  return error instanceof Error && error.cause === unavailable;
+}
+
+function refuseUnsendable(command: string): void {
+  const escaped = command.replace(/[&\r]/g, "&amp;").replace(/[<>]/g, "&lt;");
+  const size = Buffer.byteLength(escaped);
+  if (size > longest)
+    throw new Error(`An admin command of ${size} bytes is too long; Prosody takes ${longest}. Split it.`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 has no way to write these.
+  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(command))
+    throw new Error("An admin command holds a control character. Write it with luaString.");
+}
+
+function parseReply(line: string): Reply {
+  const [ok, text] = parseBytes(line) as [boolean, string];
+  return { ok, text };
+}

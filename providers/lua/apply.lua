@@ -1,0 +1,85 @@
+-- Carries out the steps of an activation inside of the running server, after common.lua.
+--
+-- Sets the globals `apply`, list of steps → nothing, and `report`, → JSON: what failed, and what Prosody logged
+-- as errors meanwhile. Until all steps of an activation succeeded, the server remembers every configuration that
+-- it had loaded since the last one: an activation that was cut off is made up for by the next.
+
+local config = require "core.configmanager"
+local hostmanager = require "core.hostmanager"
+local logger = require "util.logger"
+local modulemanager = require "core.modulemanager"
+local portmanager = require "core.portmanager"
+
+local state = package.loaded["prosody-pulumi"] or { seen = {} }
+package.loaded["prosody-pulumi"] = state
+local function see()
+  local current = config.getconfig()
+  for _, known in ipairs(state.seen) do
+    if known == current then return end
+  end
+  state.seen[#state.seen + 1] = current
+end
+
+local failures, logged = list {}, list {}
+local listening = true
+local function attach()
+  logger.add_simple_sink(function(source, _, message)
+    if listening and #logged < 50 then logged[#logged + 1] = source .. ": " .. message end
+  end, { "error" })
+end
+
+local steps = {}
+function steps.reload()
+  local ok, reason = prosody.reload_config()
+  see()
+  return ok, reason
+end
+function steps.activate(host) return hostmanager.activate(host) end
+function steps.deactivate(host) return hostmanager.deactivate(host, "This server does not serve " .. host .. " any more") end
+function steps.load(host, name)
+  local ok, reason = modulemanager.load(host, name)
+  return ok or reason == "module-already-loaded" or reason == "global-module-already-loaded", reason
+end
+function steps.unload(host, name)
+  local ok, reason = modulemanager.unload(host, name)
+  return ok or reason == "module-not-loaded", reason
+end
+function steps.reloadModule(host, name)
+  local ok, reason = modulemanager.reload(host, name)
+  return ok or reason == "module-not-loaded", reason
+end
+function steps.listen(service)
+  portmanager.deactivate(service)
+  return portmanager.activate(service)
+end
+function steps.disconnect(host)
+  local component = modulemanager.get_module(host, "component")
+  if component and component.session then
+    component.session:close { condition = "not-authorized", text = "The secret of this component was changed" }
+  end
+  return true
+end
+function steps.settle()
+  if #failures == 0 then state.seen = { config.getconfig() } end
+  return true
+end
+
+local events = prosody.events
+function apply(wanted)
+  see()
+  attach()
+  -- A reload of the configuration sets up logging from scratch.
+  events.add_handler("logging-reloaded", attach)
+  for _, step in ipairs(wanted) do
+    local called, ok, reason = pcall(steps[step[1]], step[2], step[3])
+    if not called or not ok then
+      failures[#failures + 1] = table.concat(step, " ") .. ": " .. tostring(not called and ok or reason)
+    end
+  end
+  events.remove_handler("logging-reloaded", attach)
+end
+
+function report()
+  listening = false
+  return json { failures = failures, logged = logged }
+end

@@ -1,0 +1,54 @@
+-- What the programs of the configuration share, in the running server as well as in `inspect.lua`.
+-- Sets the globals `list`, `json` and `options_of`.
+
+local hashes = require "util.hashes"
+local is_list = {}
+
+-- A table that becomes a JSON array even when it is empty.
+function list(items)
+  return setmetatable(items or {}, is_list)
+end
+
+-- JSON in printable ASCII: each other byte is one \u00XX.
+function json(value)
+  if type(value) == "table" then
+    local parts = {}
+    if getmetatable(value) == is_list then
+      for i, item in ipairs(value) do parts[i] = json(item) end
+      return "[" .. table.concat(parts, ",") .. "]"
+    end
+    for key, item in pairs(value) do parts[#parts + 1] = json(tostring(key)) .. ":" .. json(item) end
+    return "{" .. table.concat(parts, ",") .. "}"
+  elseif type(value) == "string" then
+    return '"' .. value:gsub('[%c"\\\127-\255]', function(byte) return ("\\u00%02x"):format(byte:byte()) end) .. '"'
+  end
+  return tostring(value)
+end
+
+local function canonical(value, depth)
+  local kind = type(value)
+  if kind == "table" then
+    if depth > 20 then return "deep" end
+    -- `a = b` with a table b makes a an accessor of the option b.
+    if rawget(value, "config_table") and rawget(value, "option_name") then return canonical(value:value(), depth + 1) end
+    local parts = {}
+    for key, item in pairs(value) do parts[#parts + 1] = canonical(key, depth + 1) .. "=" .. canonical(item, depth + 1) end
+    table.sort(parts)
+    return "{" .. table.concat(parts, ",") .. "}"
+  elseif kind == "function" then
+    return "f" .. string.dump(value, true)
+  end
+  local text = tostring(value)
+  return kind:sub(1, 1) .. #text .. ":" .. text
+end
+
+-- Loaded configuration → { host = { option = digest } }: what differs is known without any value, some of which
+-- are secret, leaving its process.
+function options_of(configuration)
+  local hosts = {}
+  for host, options in pairs(configuration) do
+    hosts[host] = {}
+    for name, value in pairs(options) do hosts[host][name] = hashes.sha256(canonical(value, 0), true):sub(1, 16) end
+  end
+  return hosts
+end

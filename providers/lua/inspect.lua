@@ -1,0 +1,253 @@
+-- What a configuration file says, as Prosody itself reads it, and what is wrong with it on this host.
+--
+-- Runs as root and becomes the prosody user before it looks at anything, so that what it can't read, the server
+-- can't read either.
+--
+-- Input:  CONFIGURATION-FILE\n, "check" or "load"\n, LENGTH\n and the bytes of common.lua
+-- Output: with "check", a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
+--         Then a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
+
+local file, check = io.read("*l"), io.read("*l") == "check"
+local common = io.read(tonumber(io.read("*l")))
+
+local function output_of(command)
+  local pipe = io.popen(command .. " 2>&1")
+  local text = pipe:read("*a")
+  local _, _, code = pipe:close()
+  return text, code or 0
+end
+
+local prosodyctl = os.getenv "PROSODYCTL"
+local host
+if check then
+  local text, code = output_of(("'%s' --config '%s' check config"):format(prosodyctl, file))
+  local listening = output_of "ss -Hltnp"
+  local main_pid = output_of "systemctl show prosody --property MainPID --value"
+  host = { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }
+end
+
+-- As prosodyctl itself begins: the places that the distribution's build wrote into it.
+for line in io.lines(prosodyctl) do
+  local name, value = line:match "^(CFG_%u+)='(.*)';?$"
+  if name then _G[name] = value end
+end
+package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
+package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
+if not pcall(require, "prosody.loader") then pcall(require, "loader") end
+assert(load(common, "=common"))()
+if host then io.write("@host ", json(host), "\n") end
+
+-- Prosody merges hosts of the same name, and reads an unknown name as nil, without a word.
+local defined, undefined
+local function forget() defined, undefined = {}, {} end
+forget()
+local envload = require "util.envload"
+local load_in = envload.envload
+function envload.envload(code, source, env)
+  if env and rawget(env, "VirtualHost") and rawget(env, "Component") then
+    local function here()
+      local info = debug.getinfo(3, "Sl")
+      return info.short_src .. ":" .. info.currentline
+    end
+    for _, name in ipairs { "VirtualHost", "Host", "host", "Component", "component" } do
+      local define = rawget(env, name)
+      rawset(env, name, function(host)
+        local key = tostring(host):lower()
+        defined[key] = defined[key] or list {}
+        table.insert(defined[key], here())
+        return define(host)
+      end)
+    end
+    local mt = getmetatable(env)
+    local index = mt.__index
+    mt.__index = function(t, name)
+      local value = index(t, name)
+      if value == nil and not name:match "^ENV_" then undefined[name] = here() end
+      return value
+    end
+  end
+  return load_in(code, source, env)
+end
+
+arg = { [0] = prosodyctl, "--config", file }
+local startup = require "util.startup"
+startup.prosodyctl()
+
+local configmanager = require "core.configmanager"
+local modulemanager = require "core.modulemanager"
+local pluginloader = require "util.pluginloader"
+local certmanager = require "core.certmanager"
+local lfs = require "lfs"
+
+-- Once more, because prosodyctl replaces `log` in what it has loaded.
+forget()
+local ok, _, reason = configmanager.load(file)
+if not ok then
+  print(reason)
+  os.exit(1)
+end
+local config = configmanager.getconfig()
+local global = function(name) return configmanager.get("*", name) end
+
+local problems, warnings = list {}, list {}
+local function problem(...) problems[#problems + 1] = string.format(...) end
+
+for host, places in pairs(defined) do
+  if #places > 1 then problem("%s is defined more than once: %s", host, table.concat(places, ", ")) end
+end
+for name, place in pairs(undefined) do
+  warnings[#warnings + 1] = ("%s: %s is not defined; is it a text that needs quotes?"):format(place, name)
+end
+
+-- Modules: what is enabled where, whether it exists, and which options it reads.
+local sources, reads = {}, {}
+local function source_of(name)
+  if sources[name] == nil then
+    local text, path = pluginloader.load_resource(name)
+    sources[name] = text and { text = text, path = path } or false
+    if text then
+      local code, why = load(text, "@" .. path)
+      if not code then problem("module %s has a syntax error: %s", name, why) end
+      local features = select(2, pcall(require, "core.features"))
+      for key, values in text:gmatch "%-%-%% *(%a+): *([^\r\n]+)" do
+        for feature in values:gmatch "[^, ]+" do
+          local has = type(features) == "table" and features.available and features.available:contains(feature)
+          if (key == "requires" and not has) or (key == "conflicts" and has) then
+            problem("module %s (%s) %s %s, and this Prosody %s", name, path, key == "requires" and "needs" or "conflicts with",
+              feature, has and "has it built in" or "does not have it")
+          end
+        end
+      end
+    end
+  end
+  return sources[name]
+end
+
+local function scan(name)
+  if reads[name] then return end
+  local source = source_of(name)
+  if not source then return end
+  local options = list {}
+  local function options_in(text)
+    for option in text:gmatch "get_option[%w_]*%s*%(?%s*[\"']([%w_]+)[\"']" do options[#options + 1] = option end
+    for option in text:gmatch "config%.r?a?w?get%s*%([^,()]+,%s*[\"']([%w_]+)[\"']" do options[#options + 1] = option end
+  end
+  reads[name] = options
+  options_in(source.text)
+  local directory = source.path:match "^(.*)/[^/]*$"
+  local base = directory:match "([^/]*)$"
+  if base == name or base == "mod_" .. name then
+    for entry in lfs.dir(directory) do
+      if entry:match "%.lib%.lua$" then
+        local f = io.open(directory .. "/" .. entry)
+        if f then options_in(f:read "*a") f:close() end
+      end
+    end
+  end
+  for needed in source.text:gmatch "\n[%w_ ,=]*module:depends%s*%(?%s*[\"']([%w_]+)[\"']" do
+    if not source_of(needed) then problem("module %s needs the module %s, which this host does not have", name, needed) end
+    scan(needed)
+  end
+end
+
+local function need(host, kind, prefix, name)
+  if type(name) ~= "string" then return end
+  if source_of(prefix .. name) then
+    scan(prefix .. name)
+  else
+    problem("%s: %s %s does not exist on this host (no mod_%s%s.lua in the plugin paths)", host, kind, name, prefix, name)
+  end
+end
+
+local hosts = {}
+for host, options in pairs(config) do
+  if host ~= "*" and configmanager.get(host, "enabled") ~= false then
+    local modules, component = modulemanager.get_modules_for_host(host)
+    local names = list {}
+    for name in modules do names[#names + 1] = name end
+    if component and not modules:contains(component) then names[#names + 1] = component end
+    for _, name in ipairs(names) do need(host, "module", "", name) end
+    table.sort(names)
+    hosts[host] = { component = component or false, modules = names }
+
+    if not component then need(host, "authentication", "auth_", configmanager.get(host, "authentication") or "internal_hashed") end
+    need(host, "authorization", "authz_", configmanager.get(host, "authorization") or "internal")
+    local storage = configmanager.get(host, "storage")
+    local drivers = type(storage) == "table" and storage or { storage }
+    local uses_sql = false
+    for _, driver in pairs(drivers) do
+      need(host, "storage", "storage_", driver)
+      uses_sql = uses_sql or driver == "sql"
+    end
+    need(host, "storage", "storage_", configmanager.get(host, "default_storage"))
+    if uses_sql or configmanager.get(host, "default_storage") == "sql" then
+      local driver = (configmanager.get(host, "sql") or {}).driver or "SQLite3"
+      local has_dbi, dbi = pcall(require, "DBI")
+      local available = has_dbi and table.concat(dbi.Drivers(), " ") or ""
+      local builtin = driver == "SQLite3" and pcall(require, "util.sqlite3")
+      if not available:find(driver, 1, true) and not builtin then
+        problem("%s: storage sql with driver %s needs the Lua DBI driver for it (lua-dbi-%s); this host has: %s", host, driver,
+          driver:lower():gsub("3$", "3"), available == "" and "none" or available)
+      end
+    end
+
+    -- What mod_tls does at load; without any certificate it offers no TLS, which is no mistake of the files.
+    local ssl = configmanager.rawget(host, "c2s_ssl") or configmanager.rawget(host, "ssl") or {}
+    local made, context, why, used = pcall(certmanager.create_context, host, "server", ssl, global "c2s_ssl" or {})
+    if not made then why, used = context, {} end
+    if not made or (not context and used and used.certificate) then
+      problem("%s: TLS can't be set up with %s: %s", host, used.certificate or "this configuration", why)
+    elseif not (used and used.certificate) and not component then
+      warnings[#warnings + 1] = ("%s has no certificate: clients can't connect with TLS"):format(host)
+    end
+  end
+end
+
+-- Ports, as core.portmanager opens them. `private` services listen on loopback unless told otherwise.
+local services = {
+  c2s = { { "c2s", 5222 }, { "c2s_direct_tls" }, { "legacy_ssl" } },
+  s2s = { { "s2s", 5269 }, { "s2s_direct_tls" } },
+  http = { { "http", 5280, private = true }, { "https", 5281 } },
+  component = { { "component", 5347, private = true } },
+  proxy65 = { { "proxy65", 5000 } },
+  admin_telnet = { { "console", 5582, private = true } },
+  net_multiplex = { { "multiplex", prefix = "" }, { "multiplex_ssl", prefix = "ssl_" } },
+}
+local ports = list {}
+local function listed(value) return type(value) == "table" and value or { value } end
+for module in pairs(reads) do
+  for _, service in ipairs(services[module] or {}) do
+    local name, default = service[1], service[2]
+    local prefix = service.prefix or name .. "_"
+    local everywhere, loopback = { "*", "::" }, { "127.0.0.1", "::1" }
+    local interfaces = global(prefix .. "interfaces") or global(prefix .. "interface")
+      or (service.private and (global "local_interfaces" or loopback)) or global "interfaces" or global "interface" or everywhere
+    for _, interface in ipairs(listed(interfaces)) do
+      for _, port in ipairs(listed(global(prefix .. "ports") or default or {})) do
+        if tonumber(port) then
+          ports[#ports + 1] = { service = name, interface = tostring(interface), port = tonumber(port) }
+        else
+          problem("%sports: %s is not a port", prefix, tostring(port))
+        end
+      end
+    end
+  end
+end
+
+-- Files that the log goes to, for a server that dies before it can be asked.
+local logs = list {}
+local function log_file(value)
+  if type(value) == "string" and not value:match "^%*" then
+    logs[#logs + 1] = configmanager.resolve_relative_path(prosody.paths.config, value)
+  end
+end
+local log = global "log"
+for key, value in pairs(type(log) == "table" and log or { log }) do
+  log_file(type(value) == "table" and value.filename or value)
+end
+
+io.write("\n@model ", json {
+  version = prosody.version, hosts = hosts, options = options_of(config), reads = reads, ports = ports, logs = logs,
+  problems = problems, warnings = warnings,
+}, "\n")
+os.exit(0)

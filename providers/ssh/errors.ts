@@ -1,0 +1,41 @@
+/** What a code of a failed TCP connection means, and what to do. */
+export function networkReason(code: string, seconds: number): string {
+  switch (code) {
+    case "ECONNREFUSED":
+      return "the connection was refused: nothing listens there. See whether sshd is running, and whether `port` is right";
+    case "ETIMEDOUT":
+      return `no answer within ${seconds} s. See whether the host is up, and whether a firewall drops the port`;
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "EADDRNOTAVAIL":
+      return `there is no route to the host (${code}). See whether the host is up and the network is connected`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAI_NODATA":
+      return `the name does not resolve (${code}). See whether \`address\` is right and DNS works`;
+    case "ECONNRESET":
+      return "the connection was reset. See whether sshd is starting or stopping, or blocks this address";
+    default:
+      return code;
+  }
+}
+
+/** Joins parts to sentences; empty ones are left out. */
+export function sentences(...parts: string[]): string {
+  return parts
+    .filter(Boolean)
+    .map((part) => `${part[0]!.toUpperCase()}${part.slice(1)}`.replace(/[.\s]*$/, "."))
+    .join(" ")
+    .replace(/^./, (first) => first.toLowerCase());
+}
+
+/** The last lines of a command's output, for an error. */
+export function lastLines(text: string, lines = 10, length = 2000): string {
+  return text.trim().split("\n").slice(-lines).join("\n").slice(-length);
+}
+
+/** The beginning of a script, enough to recognise it by. */
+export function excerpt(script: string, length = 160): string {
+  const line = script.trim().split("\n")[0]!;
+  return line.length > length || script.trim().includes("\n") ? `${line.slice(0, length).trimEnd()} …` : line;
+}

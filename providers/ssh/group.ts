@@ -1,0 +1,92 @@
+import type { Fact } from "../host";
+
+/** How long a fact is shared after it was read: milliseconds. */
+const freshFor = 1000;
+
+type Commit<T, R> = (items: T[]) => Promise<(R | Error)[]>;
+
+interface Pending<T, R> {
+  item: T;
+  commit: Commit<T, R>;
+  resolve(result: R): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Group commit: one commit at a time; items that arrive meanwhile wait and are committed together next.
+ * The engine hands over resources one by one, so this is what keeps N resources from being N round trips.
+ */
+export class GroupCommit<T, R> {
+  #waiting: Pending<T, R>[] = [];
+  #busy = false;
+
+  /**
+   * @param commit returns one result per item, in their order; an `Error` rejects that item alone. The first item's
+   *   commits them all.
+   * @throws Error that `commit` returned for the item, or threw for all of them
+   */
+  add(item: T, commit: Commit<T, R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, commit, resolve, reject });
+      if (!this.#busy) void this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    await undefined; // whoever calls in this very moment comes along
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0);
+      try {
+        const results = await batch[0]!.commit(batch.map(({ item }) => item));
+        if (results.length !== batch.length)
+          throw new Error(`a group commit of ${batch.length} items returned ${results.length} results`);
+        batch.forEach(({ resolve, reject }, index) => {
+          const result = results[index]!;
+          if (result instanceof Error) reject(result);
+          else resolve(result);
+        });
+      } catch (error) {
+        for (const { reject } of batch) reject(error as Error);
+      }
+    }
+    this.#busy = false;
+  }
+}
+
+/** Shares what was read from a host among those who ask for it at about the same time. */
+export class FactCache {
+  #reads = new Map<string, { value: Promise<unknown>; finished?: number }>();
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** The value being read, or read within the last second, or else a new reading. Failures are not kept. */
+  get<T>(fact: Fact<T>, read: () => Promise<T>): Promise<T> {
+    const known = this.#reads.get(fact.name);
+    if (known && (known.finished === undefined || this.now() - known.finished < freshFor))
+      return known.value as Promise<T>;
+    const value = read();
+    const reading: { value: Promise<T>; finished?: number } = { value };
+    this.#reads.set(fact.name, reading);
+    value.then(
+      () => {
+        reading.finished = this.now();
+      },
+      () => {
+        if (this.#reads.get(fact.name) === reading) this.#reads.delete(fact.name);
+      },
+    );
+    return value;
+  }
+
+  /** Runs a change of the host: nothing read before its start, or during it, is shared after its end. */
+  async change<T>(action: () => Promise<T>): Promise<T> {
+    this.#reads.clear();
+    try {
+      return await action();
+    } finally {
+      this.#reads.clear();
+    }
+  }
+}

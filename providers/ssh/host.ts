@@ -1,0 +1,183 @@
+import type { HostSettings } from "../../config/settings";
+import type { Fact, Host, RunOptions, RunResult } from "../host";
+import { NotStarted, type Running } from "./connection";
+import { excerpt, lastLines } from "./errors";
+import { type Outcome, outputLimit } from "./exec";
+import { FactCache, GroupCommit } from "./group";
+import { type Link, openLink, SharedLink } from "./link";
+import { Queue } from "./queue";
+import { rootCommand, rootInput, stopScript, sudoReason } from "./root";
+
+/** Sessions at once on one connection. sshd's MaxSessions is 10, and it is slow to forget ended ones. */
+const maxSessions = 4;
+
+/** Milliseconds between two tries to open a session that the host refused, and for how long it is tried. */
+const retryEvery = 50;
+const retryFor = 10_000;
+
+let runs = 0;
+
+/** A host over one SSH connection. */
+export class SshHost implements Host {
+  readonly #link: SharedLink;
+  readonly #queue = new Queue(maxSessions);
+  readonly #facts = new FactCache();
+  readonly #groups = new Map<string, GroupCommit<unknown, unknown>>();
+
+  constructor(
+    readonly name: string,
+    private readonly settings: HostSettings,
+  ) {
+    this.#link = new SharedLink(() => openLink(settings));
+  }
+
+  /** Connects, unless it is done. Other calls do so by themselves. */
+  async connect(): Promise<void> {
+    await this.#link.get();
+  }
+
+  run(script: string, options: RunOptions): Promise<RunResult> {
+    const run = () => this.#queue.run(() => this.#execute(script, options));
+    return options.changes ? this.#facts.change(run) : run();
+  }
+
+  fact<T>(fact: Fact<T>): Promise<T> {
+    return this.#facts.get(fact, async () => {
+      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
+      try {
+        return fact.parse(stdout);
+      } catch (error) {
+        throw new Error(`${this.name}: ${fact.name} can't be understood: ${(error as Error).message}`);
+      }
+    });
+  }
+
+  group<T, R>(key: string, item: T, commit: (items: T[]) => Promise<(R | Error)[]>): Promise<R> {
+    let group = this.#groups.get(key) as GroupCommit<T, R> | undefined;
+    if (!group) {
+      group = new GroupCommit<T, R>();
+      this.#groups.set(key, group as GroupCommit<unknown, unknown>);
+    }
+    return group.add(item, (items) => this.#facts.change(() => commit(items)));
+  }
+
+  /** Ends the connection as soon as nothing runs any more. A later call makes a new one. */
+  async close(): Promise<void> {
+    await this.#queue.idle();
+    (await this.#link.current())?.connection.end();
+  }
+
+  async #execute(script: string, options: RunOptions): Promise<RunResult> {
+    const seconds = options.timeout ?? 60;
+    const id = `${process.pid}-${++runs}`;
+    const { link, running } = await this.#start(script, id, seconds, options.input);
+    link.connection.hold();
+    try {
+      const outcome = await this.#within(seconds, id, link, running.outcome);
+      return this.#judge(outcome, script, options, link);
+    } catch (error) {
+      running.close();
+      throw error instanceof Stopped ? this.#error(script, options, error.message) : error;
+    } finally {
+      link.connection.release();
+    }
+  }
+
+  /** Starts the script; again on a new connection when the old one was gone before the script could start. */
+  async #start(
+    script: string,
+    id: string,
+    seconds: number,
+    input?: string | Buffer,
+  ): Promise<{ link: Link; running: Running }> {
+    const giveUp = performance.now() + retryFor;
+    for (let reconnected = false; ; ) {
+      const link = await this.#link.get();
+      link.connection.hold();
+      try {
+        const command = rootCommand(script, link.access, id, seconds);
+        const running = await link.connection.start(
+          command,
+          rootInput(input, link.access),
+          this.settings.connectTimeout,
+        );
+        return { link, running };
+      } catch (error) {
+        const again =
+          error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
+        if (!again)
+          throw new Error(`${this.name}: the host started no session: ${(error as Error).message}.`);
+        if (link.connection.lost) reconnected = true;
+        else await new Promise((resolve) => setTimeout(resolve, retryEvery));
+      } finally {
+        link.connection.release();
+      }
+    }
+  }
+
+  /** @throws Stopped when the script was ended for taking too long or printing too much */
+  async #within(seconds: number, id: string, link: Link, outcome: Promise<Outcome>): Promise<Outcome> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), seconds * 1000);
+    });
+    const first = await Promise.race([outcome, late]).finally(() => clearTimeout(timer));
+    if (first === "late")
+      throw new Stopped(`was ended because it took longer than ${seconds} s${await this.#stop(id, link)}`);
+    if (first.tooMuch) {
+      await this.#stop(id, link);
+      throw new Stopped(`was ended because it printed more than ${outputLimit / 1024 / 1024} MiB`);
+    }
+    return first;
+  }
+
+  /** Ends a script's processes, beside the queue: its places may all be taken by scripts that hang. */
+  async #stop(id: string, { connection, access }: Link): Promise<string> {
+    try {
+      const command = rootCommand(stopScript(id), access, `${id}-stop`, 10);
+      const running = await connection.start(command, rootInput(undefined, access), 10);
+      const { stdout } = await running.outcome;
+      const processes = stdout.split("\n").filter((line) => line && !/^\d+ (?:sudo|timeout|sh) /.test(line));
+      return processes.length > 0
+        ? `; still running: ${processes.map((line) => excerpt(line)).join(", ")}`
+        : "";
+    } catch (error) {
+      return `; it could not be stopped: ${(error as Error).message}`;
+    }
+  }
+
+  #judge(outcome: Outcome, script: string, options: RunOptions, { access, connection }: Link): RunResult {
+    const { code, signal, stdout, stderr } = outcome;
+    if (code !== undefined && (options.accept ?? [0]).includes(code)) return { code, stdout, stderr };
+    if (signal) throw this.#error(script, options, `was ended by ${signal}`, stderr);
+    if (code === undefined)
+      throw this.#error(
+        script,
+        options,
+        `was cut off (${connection.lost ?? "the session ended"}); it is not known how far it came`,
+        stderr,
+      );
+    if (code === 1 && access.root !== "login" && /^sudo: /m.test(stderr))
+      throw this.#error(script, options, sudoReason(stderr, this.settings.user, access.root === "password"));
+    throw this.#error(script, options, `failed with exit code ${code}`, stderr || stdout);
+  }
+
+  #error(script: string, { doing, fix }: RunOptions, what: string, output = ""): Error {
+    const lines = [`${this.name}: ${doing} ${what}.`, `command: ${excerpt(script)}`, lastLines(output)];
+    return new Error([...lines, fix ?? ""].filter(Boolean).join("\n"));
+  }
+}
+
+/** A script was ended from here; the message says why. */
+class Stopped extends Error {}
+
+/**
+ * Connects to a host.
+ * @param name of the server in the stack config
+ * @throws Error with user, address and port, the reason and what to do
+ */
+export async function openHost(settings: HostSettings, name: string): Promise<SshHost> {
+  const host = new SshHost(name, settings);
+  await host.connect();
+  return host;
+}

@@ -1,0 +1,116 @@
+import type { HostSettings } from "../../config/settings";
+import { connect, endpointName } from "./connect";
+import type { Connection } from "./connection";
+import { lastLines, sentences } from "./errors";
+import type { Outcome } from "./exec";
+import { type Access, parseProbe, passwordProbe, probeCommand, sudoReason } from "./root";
+
+/** For how long a failed attempt speaks for the ones after it: milliseconds. */
+const failureFor = 10_000;
+
+/** A connection over which scripts can run as root. */
+export interface Link {
+  connection: Connection;
+  access: Access;
+}
+
+/**
+ * The one connection to a host: made when first needed, shared by everybody, and made anew after it was lost.
+ * A failure is remembered for ten seconds: a hundred resources must not wait for the same dead host in turn.
+ */
+export class SharedLink {
+  #link: Promise<Link> | undefined;
+  #failure: { error: Error; at: number } | undefined;
+
+  /** @param open makes a connection; @param now milliseconds of a clock that never goes back */
+  constructor(
+    private readonly open: () => Promise<Link>,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** @throws Error of the last attempt, which may have been somebody else's */
+  get(): Promise<Link> {
+    if (this.#failure && this.now() - this.#failure.at < failureFor)
+      return Promise.reject(this.#failure.error);
+    this.#link ??= this.#make();
+    return this.#link;
+  }
+
+  /** The connection, if there is one now. */
+  async current(): Promise<Link | undefined> {
+    try {
+      return await this.#link;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #make(): Promise<Link> {
+    try {
+      const link = await this.open();
+      link.connection.onLost(() => {
+        this.#link = undefined;
+      });
+      return link;
+    } catch (error) {
+      this.#link = undefined;
+      this.#failure = { error: error as Error, at: this.now() };
+      throw error;
+    }
+  }
+}
+
+/**
+ * Connects to a host and finds out how scripts become root there.
+ * @throws Error with user, address and port, the reason and what to do
+ */
+export async function openLink(settings: HostSettings): Promise<Link> {
+  try {
+    const connection = await connect(settings);
+    connection.hold();
+    try {
+      return { connection, access: await findAccess(connection, settings) };
+    } catch (error) {
+      connection.end();
+      throw error;
+    } finally {
+      connection.release();
+    }
+  } catch (error) {
+    throw new Error(
+      sentences(
+        `can't connect to ${endpointName(settings)}: ${(error as Error).message}`,
+        "until then, `pulumi up --refresh=false` works on whatever else is in the stack",
+      ),
+    );
+  }
+}
+
+async function findAccess(
+  connection: Connection,
+  { user, sudo, connectTimeout }: HostSettings,
+): Promise<Access> {
+  const ask = async (command: string, input = ""): Promise<Outcome> => {
+    const running = await connection
+      .start(command, Buffer.from(input), connectTimeout)
+      .catch((error: Error) => {
+        throw new Error(
+          `the login of ${user} worked, but no session: ${error.message}. See \`journalctl -u ssh -u sshd -u systemd-logind\` on the host's console; where pam_systemd waits for user@.service, \`systemctl mask user@.service\` helps`,
+        );
+      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const error = `the login shell of ${user} or sudo did not end within ${connectTimeout} s. See what its login scripts wait for`;
+      timer = setTimeout(() => reject(new Error(error)), connectTimeout * 1000);
+    });
+    return Promise.race([running.outcome, late]).finally(() => clearTimeout(timer));
+  };
+
+  const probe = await ask(probeCommand(sudo !== false));
+  if (probe.code === undefined && connection.lost) throw new Error(connection.lost);
+  const access = parseProbe(probe.stdout || lastLines(probe.stderr), user, sudo);
+  if (access.root !== "password") return access;
+  const tried = await ask(passwordProbe, `${access.password?.reveal()}\n`);
+  if (tried.code !== 0) throw new Error(sudoReason(tried.stderr, user, true));
+  return access;
+}

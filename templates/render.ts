@@ -1,0 +1,224 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { domainToUnicode } from "node:url";
+import Mustache from "mustache";
+import {
+  features,
+  hasFederation,
+  type ModuleReport,
+  type Release,
+  type ResolvedModules,
+  resolveModules,
+} from "../config/features";
+import type { LuaValue, Server } from "../config/settings";
+import type { ConfigFile } from "../providers/configuration";
+import { lua, type SecretPolicy } from "./lua";
+import { defaults, holdsSecret, optionProblems, optionWarnings } from "./options";
+
+/** Where things are on the host, on Debian as on Fedora. */
+export const paths = {
+  config: "/etc/prosody/prosody.cfg.lua",
+  /** Beside the main file, which includes it by its name alone, so that both can be checked in a staging directory. */
+  secrets: "/etc/prosody/secrets.cfg.lua",
+  certificates: "/etc/prosody/certs",
+  data: "/var/lib/prosody",
+  adminSocket: "/var/lib/prosody/prosody.sock",
+  pidFile: "/run/prosody/prosody.pid",
+  log: "/var/log/prosody/prosody.log",
+  errorLog: "/var/log/prosody/prosody.err",
+} as const;
+
+export interface RenderedConfiguration {
+  /** Absolute path → file; no secret in them. */
+  files: Record<string, ConfigFile>;
+  /** Absolute path → file with the options that hold a secret; empty when there is none. */
+  secrets: Record<string, ConfigFile>;
+  /** What became of module names that could not be taken as they are. */
+  report: ModuleReport[];
+  /** What the user should know: each a sentence. */
+  warnings: string[];
+  /** The host needs the distribution's package of community modules. */
+  needsCommunityPackage: boolean;
+}
+
+/**
+ * Prosody's configuration files for a server, the same text for the same settings.
+ * @throws Error for `options` that can't be set, and when two hosts would have the same name.
+ */
+export function renderConfiguration(server: Server, release: Release): RenderedConfiguration {
+  const problems = optionProblems(server.options);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+
+  const modules = resolveModules(server, release);
+  const hosts = server.domains.map((domain) => hostView(server, domain.name, modules));
+  refuseDuplicates(
+    hosts.flatMap(({ domain, rooms, upload, proxy }) => [domain, ...names(rooms, upload, proxy)]),
+  );
+
+  const [secret, open] = partition(Object.entries(server.options), ([, value]) => holdsSecret(value));
+  const main = fill("prosody.cfg.lua", "refuse", {
+    server: server.name,
+    paths,
+    admins: server.admins.map(unicodeJid),
+    groups: moduleGroups(modules.global),
+    disabled: modules.disabled.length > 0 && { modules: modules.disabled },
+    ports: portLists(server.ports),
+    tlsProfile: server.tls.minimum === "1.3" ? "modern" : "intermediate",
+    options: { ...defaults, ...Object.fromEntries(open) },
+    contacts: contactsView(server.contacts),
+    altconnect: modules.global.includes("http_altconnect"),
+    log: logSinks(server.logging),
+    chosen: optionsView(open.filter(([name]) => !Object.hasOwn(defaults, name))),
+    secrets: secret.length > 0 && { file: paths.secrets.replace(/^.*\//, "") },
+    hosts,
+  });
+  const secrets = fill("secrets.cfg.lua", "reveal", { server: server.name, ...optionsView(secret) });
+  return {
+    files: { [paths.config]: configFile(main) },
+    secrets: secret.length > 0 ? { [paths.secrets]: configFile(secrets) } : {},
+    report: modules.report,
+    warnings: warnings(server, modules),
+    needsCommunityPackage: modules.needsCommunityPackage,
+  };
+}
+
+const configFile = (content: string): ConfigFile => ({
+  content,
+  mode: "0640",
+  owner: "root",
+  group: "prosody",
+});
+
+/** Fills a template: every `{{value}}` becomes a Lua expression, `{{{text}}}` stays as it is. */
+function fill(template: string, secrets: SecretPolicy, view: object): string {
+  const literal = (value: LuaValue) => lua(value, secrets);
+  // Mustache hands the value over as it is; its types know of strings only.
+  return Mustache.render(read(template), view, {}, { escape: literal as (value: string) => string });
+}
+
+/** The templates stay beside their source when it is compiled. */
+function read(template: string): string {
+  const beside = join(__dirname, `${template}.mustache`);
+  return readFileSync(
+    existsSync(beside) ? beside : join(__dirname, "../../templates", `${template}.mustache`),
+    "utf8",
+  );
+}
+
+/** Prosody knows a domain by its Unicode form (RFC 7622); the stack config may have DNS's. */
+const unicodeDomain = (domain: string) => domainToUnicode(domain) || domain;
+
+function unicodeJid(jid: string): string {
+  const at = jid.lastIndexOf("@") + 1;
+  return jid.slice(0, at) + unicodeDomain(jid.slice(at));
+}
+
+const creators = {
+  everyone: { restriction: false, who: "Everybody may create a room, from other servers too" },
+  admins: { restriction: true, who: "Only administrators may create a room" },
+  local: { restriction: "local", who: "Accounts of this virtual host may create a room" },
+} as const;
+
+function hostView(server: Server, name: string, modules: ResolvedModules) {
+  const { conference, upload, proxy65, ports } = server;
+  const domain = unicodeDomain(name);
+  const offers = (component: string) => !modules.withoutComponents.includes(component);
+  return {
+    domain,
+    rooms: conference.enabled &&
+      offers("muc") && {
+        name: `${conference.subdomain}.${domain}`,
+        modules: modules.rooms,
+        ...creators[conference.creators],
+      },
+    upload: upload.enabled &&
+      ports.https !== false &&
+      offers("http_file_share") && {
+        name: `${upload.subdomain}.${domain}`,
+        sizeLimit: upload.maxBytes,
+        dailyQuota: upload.dailyQuotaBytes,
+        expiresAfter: upload.expiresAfterDays * 86400,
+      },
+    proxy: proxy65.enabled &&
+      ports.proxy65 !== false &&
+      offers("proxy65") && { name: `${proxy65.subdomain}.${domain}` },
+  };
+}
+
+const names = (...components: (false | { name: string })[]) =>
+  components.flatMap((component) => (component ? [component.name] : []));
+
+/** Prosody takes two hosts of one name without a word, and runs one of them. */
+function refuseDuplicates(hosts: string[]): void {
+  const twice = hosts.find((host, index) => hosts.indexOf(host) !== index);
+  if (twice === undefined) return;
+  throw new Error(
+    `Two virtual hosts or services are called ${twice}: change prosody:domains, or the subdomain in ` +
+      "prosody:conference, prosody:upload or prosody:proxy65.",
+  );
+}
+
+/** Enabled modules under the headings of the feature table, what the table does not know last. */
+function moduleGroups(enabled: string[]) {
+  const groups = [...new Set(features.map(({ group }) => group))].map((group) => ({
+    group,
+    modules: features
+      .filter((feature) => feature.group === group && enabled.includes(feature.module))
+      .map(({ module, what, specs }) => ({ module, what: what + citation(specs) })),
+  }));
+  const known = new Set(features.map(({ module }) => module));
+  const others = enabled.filter((module) => !known.has(module)).map((module) => ({ module, what: false }));
+  return [...groups, { group: "Chosen in the stack config", modules: others }].filter(
+    ({ modules }) => modules.length > 0,
+  );
+}
+
+function citation(specs: readonly string[]): string {
+  const full = specs.map((spec) => (spec.startsWith("RFC") ? spec : `XEP-${spec}`));
+  return full.length > 0 ? ` (${full.join(", ")})` : "";
+}
+
+function portLists(ports: Server["ports"]): Record<string, number[]> {
+  return Object.fromEntries(
+    Object.entries(ports).map(([service, port]) => [service, port === false ? [] : [port]]),
+  );
+}
+
+function contactsView(contacts: Server["contacts"]) {
+  const addresses = Object.fromEntries(Object.entries(contacts).filter(([, list]) => list.length > 0));
+  return Object.keys(addresses).length > 0 && { addresses };
+}
+
+function logSinks({ file, syslog }: Server["logging"]): LuaValue {
+  const sink = (to: string, min: string, more = {}) => ({ to, levels: { min }, ...more });
+  return [
+    ...(file ? [sink("file", file, { filename: paths.log })] : []),
+    ...(file ? [sink("file", "error", { filename: paths.errorLog })] : []),
+    ...(syslog ? [sink("syslog", syslog)] : []),
+  ];
+}
+
+function optionsView(options: [string, LuaValue][]) {
+  return options.length > 0 && { options: options.map(([name, value]) => ({ name, value })) };
+}
+
+function warnings(server: Server, modules: ResolvedModules): string[] {
+  const chosen = new Set(server.extraModules);
+  const missing = modules.report.filter(({ name, outcome }) => outcome === "missing" && chosen.has(name));
+  return [
+    ...missing.map(({ name, why }) => `prosody:extraModules: ${name} is left out: ${why}.`),
+    ...optionWarnings(server.options),
+    ...(server.upload.enabled && server.ports.https === false
+      ? [
+          "prosody:ports.https is off, so that nobody can upload files: set a port, or prosody:upload.enabled to false.",
+        ]
+      : []),
+    ...(hasFederation(server.ports)
+      ? []
+      : ["prosody:ports.server and serverDirectTls are off, so that this server talks to no other server."]),
+  ];
+}
+
+function partition<T>(items: T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}
