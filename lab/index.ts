@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { removeOldLayers } from "./base";
+import { baseLayers, removeOldLayers } from "./base";
 import { type CertificateFiles, type CertificateOptions, certificate } from "./certificates";
 import { run } from "./command";
 import { awaitGreeting, boot, type HostOptions, isDiskMade, makeDisk, removeHost } from "./host";
@@ -10,7 +10,7 @@ import { ensureKey } from "./keys";
 import { withLock } from "./lock";
 import { prepareMachine } from "./machine";
 import { mountsBelow } from "./mounts";
-import { allowOut, forbidOut, links } from "./network";
+import { forbidOut, links } from "./network";
 import { paths, type Release, releases } from "./paths";
 import { labProcesses } from "./processes";
 
@@ -66,13 +66,21 @@ export async function up(name: string, options: HostOptions = {}): Promise<LabHo
         );
       if (existing?.state === "running") await awaitGreeting(name);
       else {
-        await allowOut();
         if (!isDiskMade(name)) await makeDisk(name, options);
         await boot(name);
       }
       return labHost(name);
     },
   );
+}
+
+/**
+ * Makes everything that {@link up} needs, so that it takes a second then: missing packages of this machine, base
+ * trees. About two minutes the first time.
+ */
+export async function prepare(options: { prepared: boolean }): Promise<void> {
+  await prepareMachine();
+  for (const release of releases) await baseLayers(release, options.prepared);
 }
 
 async function labHost(name: string): Promise<LabHost> {

@@ -6,7 +6,7 @@ import type { Host } from "../host";
 import { matches, type Verifier } from "../scram";
 
 /** Accounts of Prosody's virtual hosts. */
-export const account: Handler<AccountInputs, AccountState> = {
+export const accountHandler: Handler<AccountInputs, AccountState> = {
   inputs: ["jid", "exists", "policy"],
   replaceOn: ["server", "jid"],
   timeout: 600, // a group of a thousand accounts takes its time

@@ -61,8 +61,9 @@ export class SshHost implements Host {
     return group.add(item, (items) => this.#facts.change(() => commit(items)));
   }
 
-  /** Ends the connection. A later call makes a new one. */
+  /** Ends the connection as soon as nothing runs any more. A later call makes a new one. */
   async close(): Promise<void> {
+    await this.#queue.idle();
     (await this.#link.current())?.connection.end();
   }
 
