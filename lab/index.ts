@@ -2,20 +2,20 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { removeOldLayers } from "./base";
-import { type Ran, run } from "./command";
+import { baseLayers, removeOldLayers } from "./base";
+import { type CertificateFiles, type CertificateOptions, certificate } from "./certificates";
+import { run } from "./command";
 import { awaitGreeting, boot, type HostOptions, isDiskMade, makeDisk, removeHost } from "./host";
 import { ensureKey } from "./keys";
 import { withLock } from "./lock";
 import { prepareMachine } from "./machine";
 import { mountsBelow } from "./mounts";
-import { allowOut, forbidOut, links } from "./network";
+import { forbidOut, links } from "./network";
 import { paths, type Release, releases } from "./paths";
 import { labProcesses } from "./processes";
 
-export { certificate } from "./certificates";
-export type { HostOptions, Ran, Release };
-export { releases };
+export type { CertificateFiles, CertificateOptions, HostOptions, Release };
+export { certificate, releases };
 
 /** A host that is up. It accepts the key of `privateKeyFile` for `root` and for `admin`, who may use sudo. */
 export interface LabHost {
@@ -28,8 +28,12 @@ export interface LabHost {
   privateKeyFile: string;
   /** The host's public key: `ssh-ed25519 AAAA…`. */
   hostKey: string;
-  /** Runs a shell script as root over SSH; any exit code is a result. */
-  exec(script: string): Promise<Ran>;
+  /**
+   * Runs a shell script as root over SSH.
+   * @returns its standard output.
+   * @throws Error with the exit code and the last lines of standard error, when it is not 0.
+   */
+  exec(script: string): Promise<string>;
   down(): Promise<void>;
 }
 
@@ -62,13 +66,21 @@ export async function up(name: string, options: HostOptions = {}): Promise<LabHo
         );
       if (existing?.state === "running") await awaitGreeting(name);
       else {
-        await allowOut();
         if (!isDiskMade(name)) await makeDisk(name, options);
         await boot(name);
       }
       return labHost(name);
     },
   );
+}
+
+/**
+ * Makes everything that {@link up} needs, so that it takes a second then: missing packages of this machine, base
+ * trees. About two minutes the first time.
+ */
+export async function prepare(options: { prepared: boolean }): Promise<void> {
+  await prepareMachine();
+  for (const release of releases) await baseLayers(release, options.prepared);
 }
 
 async function labHost(name: string): Promise<LabHost> {
@@ -79,9 +91,18 @@ async function labHost(name: string): Promise<LabHost> {
     knownHosts: paths.knownHosts(),
     privateKeyFile: paths.clientKey(),
     hostKey: await ensureKey(paths.hostKey(name)),
-    exec: async (script) => run("ssh", [...(await sshArguments(name)), script], { accept: "any" }),
+    exec: (script) => execute(name, script),
     down: () => down(name),
   };
+}
+
+async function execute(name: string, script: string): Promise<string> {
+  const { code, stdout, stderr } = await run("ssh", [...(await sshArguments(name)), script], {
+    accept: "any",
+  });
+  if (code === 0) return stdout;
+  const last = stderr.trimEnd().split("\n").slice(-8).join("\n");
+  throw new Error(`On lab host ${name}: ${script}: exit code ${code}\n${last}`);
 }
 
 /** Arguments of ssh(1) that log in to a host, without the command. */

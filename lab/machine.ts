@@ -31,6 +31,9 @@ export async function prepareMachine(): Promise<void> {
     throw new Error(
       `The lab mounts file systems and makes network links, so it needs root: try sudo. ${elsewhere}`,
     );
+  // `su` without a login shell leaves out where the programs of administrators are.
+  const path = (process.env.PATH ?? "").split(delimiter);
+  process.env.PATH = [...new Set([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"])].join(delimiter);
   const missing = missingPackages();
   if (missing.length === 0) return;
   if (!isProgram("apt-get"))
@@ -57,7 +60,7 @@ function missingPackages(): string[] {
 }
 
 function isProgram(name: string): boolean {
-  return [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"].some((directory) => {
+  return (process.env.PATH ?? "").split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, name), constants.X_OK);
       return true;

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { run } from "./command";
+import { withLock } from "./lock";
 import { paths } from "./paths";
 
 /**
@@ -11,6 +12,12 @@ import { paths } from "./paths";
 const prefix = "pplab";
 const table = "prosody_lab";
 const forwarding = "/proc/sys/net/ipv4/ip_forward";
+
+/** What all labs of this machine share, whatever their directories. */
+const shared = "/run/prosody-pulumi-lab";
+const forwardingWasOff = `${shared}/forwarding-was-off`;
+const alone = <T>(body: () => Promise<T>) =>
+  withLock(`${shared}/lock`, "Waiting for another process that changes the lab's network.", body);
 
 export interface Link {
   number: number;
@@ -43,46 +50,43 @@ function aliasOf(name: string): string {
 
 /** The numbers to try for a host: 1 for the host `dev`, whose address can so stand in a file; others from 2. */
 export function candidates(host: string, taken: number[]): number[] {
-  if (host === "dev") return [1];
-  return Array.from({ length: 253 }, (_, index) => index + 2).filter((number) => !taken.includes(number));
+  const all = host === "dev" ? [1] : Array.from({ length: 253 }, (_, index) => index + 2);
+  return all.filter((number) => !taken.includes(number));
 }
 
 /**
- * Makes the host's bridge. The making of it claims the number: it fails if another process was quicker.
+ * Gives a host its bridge, and all hosts the way out to what this machine reaches: apt's mirrors above all.
+ * @returns the bridge's number, which is the host's for as long as it exists.
  * @throws Error when no number is free, or `dev` is up in another lab of this machine.
  */
-export async function makeLink(host: string): Promise<number> {
+export function makeLink(host: string): Promise<number> {
   const owner = paths.host(host);
-  const existing = links().find((link) => link.owner === owner);
-  if (existing) return existing.number;
-  for (const number of candidates(
-    host,
-    links().map((link) => link.number),
-  )) {
+  return alone(async () => {
+    await allowOut();
+    const present = links();
+    const existing = present.find((link) => link.owner === owner);
+    if (existing) return existing.number;
+    const [number] = candidates(
+      host,
+      present.map((link) => link.number),
+    );
+    if (number === undefined) {
+      const others = present.map((link) => `${link.name} of ${link.owner || "unknown"}`);
+      throw new Error(`No address is free for host ${host}: ${others.join(", ")}. Take some hosts down.`);
+    }
     const name = linkName(number);
-    const made = await run("ip", ["link", "add", name, "type", "bridge"], { accept: "any" });
-    if (made.code !== 0 && /File exists/.test(made.stderr)) continue;
-    if (made.code !== 0) throw new Error(`ip link add ${name} type bridge: ${made.stderr.trim()}`);
+    await run("ip", ["link", "add", name, "type", "bridge"]);
     await run("ip", ["link", "set", name, "alias", owner, "up"]);
     await run("ip", ["address", "add", `${machineAddress(number)}/24`, "dev", name]);
     return number;
-  }
-  const others = links().map((link) => `${link.name} of ${link.owner || "unknown"}`);
-  throw new Error(
-    `No address of the lab is free for host ${host}: ${others.join(", ")}. Take some hosts down.`,
-  );
+  });
 }
 
-export async function removeLink(link: Link): Promise<void> {
-  await run("ip", ["link", "delete", link.name], { accept: "any" });
-}
-
-/** Lets hosts reach what this machine reaches: apt's mirrors above all. */
-export async function allowOut(): Promise<void> {
+async function allowOut(): Promise<void> {
   if ((await readFile(forwarding, "utf8")).trim() === "0") {
+    await mkdir(shared, { recursive: true });
+    await writeFile(forwardingWasOff, "");
     await writeFile(forwarding, "1");
-    await mkdir(paths.lock(""), { recursive: true });
-    await writeFile(paths.lock("forwarding-was-off"), "");
   }
   const rules = `table ip ${table} {}
 delete table ip ${table}
@@ -96,13 +100,18 @@ table ip ${table} {
   await run("nft", ["-f", "-"], { input: rules });
 }
 
-/** Takes back {@link allowOut}, unless a lab's host is still there. */
-export async function forbidOut(): Promise<void> {
-  if (links().length > 0) return;
-  await run("nft", ["delete", "table", "ip", table], { accept: "any" });
-  const mark = paths.lock("forwarding-was-off");
-  if (existsSync(mark)) {
+/** Removes a host's bridge. */
+export async function removeLink(link: Link): Promise<void> {
+  await run("ip", ["link", "delete", link.name], { accept: "any" });
+}
+
+/** Takes the hosts' way out back, unless a lab of this machine still has a host. */
+export function forbidOut(): Promise<void> {
+  return alone(async () => {
+    if (links().length > 0) return;
+    await run("nft", ["delete", "table", "ip", table], { accept: "any" });
+    if (!existsSync(forwardingWasOff)) return;
     await writeFile(forwarding, "0");
-    await rm(mark);
-  }
+    await rm(forwardingWasOff);
+  });
 }

@@ -2,12 +2,16 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { root } from "../config/root";
 import { type Ran, run } from "../lab/command";
 import { cacheDirectory } from "../lab/paths";
-import { findEngine, type Installation } from "./find-engine";
-import { root } from "./root";
+import { findEngine } from "./find-engine";
 
-export interface Engine extends Installation {
+export interface Engine {
+  /** The program `pulumi`. */
+  bin: string;
+  /** Such as `3.250.0`. */
+  version: string;
   /** Environment to run it in: its programs on PATH, and where state goes, see {@link engine}. */
   env: NodeJS.ProcessEnv;
 }
@@ -20,20 +24,21 @@ const labPassphrase = "lab";
  * passphrase, unless PULUMI_BACKEND_URL names a backend: then the passphrase is the user's as well.
  */
 export async function engine(): Promise<Engine> {
-  const installation = await findEngine();
+  const { directory, version } = await findEngine();
   const own = process.env.PULUMI_BACKEND_URL === undefined;
   const state = join(cacheDirectory(), "state");
   if (own) await mkdir(state, { recursive: true });
   const isSet = process.env.PULUMI_CONFIG_PASSPHRASE ?? process.env.PULUMI_CONFIG_PASSPHRASE_FILE;
   return {
-    ...installation,
+    bin: join(directory, "pulumi"),
+    version,
     env: {
       ...(own ? { PULUMI_BACKEND_URL: `file://${state}` } : {}),
       ...(own && isSet === undefined ? { PULUMI_CONFIG_PASSPHRASE: labPassphrase } : {}),
       PULUMI_STACK: "dev",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       ...process.env,
-      PATH: [installation.bin, process.env.PATH].join(delimiter),
+      PATH: [directory, process.env.PATH].join(delimiter),
     },
   };
 }
@@ -50,7 +55,7 @@ export interface PulumiOptions {
 /** Runs `pulumi` with these arguments, without a terminal; any exit code is a result. */
 export async function pulumi(args: string[], options: PulumiOptions = {}): Promise<Ran> {
   const { bin, env } = await engine();
-  return run(join(bin, "pulumi"), ["--non-interactive", ...args], {
+  return run(bin, ["--non-interactive", ...args], {
     cwd: options.cwd ?? root,
     env: { ...env, ...options.env },
     accept: "any",
@@ -65,7 +70,7 @@ export async function ensureStack({ env, bin }: Engine): Promise<void> {
   if (process.env.PULUMI_BACKEND_URL !== undefined) return;
   const file = join(backend.replace("file://", ""), ".pulumi/stacks/prosody", `${stack}.json`);
   if (existsSync(file)) return;
-  await run(join(bin, "pulumi"), ["--non-interactive", "stack", "init", stack], { cwd: root, env });
+  await run(bin, ["--non-interactive", "stack", "init", stack], { cwd: root, env });
 }
 
 /** Runs `pulumi` on the user's terminal. Returns its exit code. */
@@ -73,7 +78,7 @@ export async function pulumiOnTerminal(args: string[]): Promise<number> {
   const found = await engine();
   await ensureStack(found);
   return new Promise((resolve, reject) => {
-    const child = spawn(join(found.bin, "pulumi"), args, { cwd: root, env: found.env, stdio: "inherit" });
+    const child = spawn(found.bin, args, { cwd: root, env: found.env, stdio: "inherit" });
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));
     // A terminal sends ^C to both of us; sent on, it would be a second one, which makes Pulumi drop what it does.

@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, join } from "node:path";
+import { root } from "../config/root";
 import { run, say, sayNowAndThen } from "../lab/command";
 import { withLock } from "../lab/lock";
 import { cacheDirectory } from "../lab/paths";
-import { root } from "./root";
 
 /** The oldest engine that the program is known to work with. */
 const oldest = "3.200.0";
@@ -14,9 +14,10 @@ const programs = ["pulumi", "pulumi-language-nodejs", "pulumi-resource-pulumi-no
 
 const sources = join(root, "tools/engine");
 
-/** Directory with the programs of a Pulumi engine, and its version (`3.250.0`). */
 export interface Installation {
-  bin: string;
+  /** Directory of the programs. */
+  directory: string;
+  /** Version of the engine: `3.250.0`. */
   version: string;
 }
 
@@ -42,7 +43,7 @@ export async function onPath(path: string): Promise<Installation | undefined> {
     env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
   });
   const version = stdout.trim().replace(/^v/, "");
-  if (hasAll && isAtLeast(version, oldest)) return { bin, version };
+  if (hasAll && isAtLeast(version, oldest)) return { directory: bin, version };
   say(
     `${join(bin, "pulumi")} is ${version || "of unknown version"}${hasAll ? "" : " without its Node.js language host"}; ` +
       `using an engine of our own instead (${oldest} or newer would do).`,
@@ -67,23 +68,23 @@ export function pinnedVersion(): string {
 /** The engine in the cache directory, put there first if need be. */
 async function kept(): Promise<Installation> {
   const version = pinnedVersion();
-  const home = join(cacheDirectory(), "engine");
-  const directory = join(home, version);
-  const installation = { bin: join(directory, "bin"), version };
-  if (isComplete(installation.bin)) return installation;
-  return withLock(join(home, ".lock"), "Waiting for another process that gets Pulumi's engine.", async () => {
-    if (isComplete(installation.bin)) return installation;
-    const part = `${directory}.part`;
+  const home = join(cacheDirectory(), "engine", version);
+  const installation = { directory: join(home, "bin"), version };
+  if (isComplete(installation.directory)) return installation;
+  const lock = join(cacheDirectory(), "engine", ".lock");
+  return withLock(lock, "Waiting for another process that gets Pulumi's engine.", async () => {
+    if (isComplete(installation.directory)) return installation;
+    const part = `${home}.part`;
     await rm(part, { recursive: true, force: true });
     await mkdir(join(part, "bin"), { recursive: true });
     if (!(await download(version, part))) await build(version, join(part, "bin"));
-    await rm(directory, { recursive: true, force: true });
-    await rename(part, directory);
+    await rm(home, { recursive: true, force: true });
+    await rename(part, home);
     return installation;
   });
 }
 
-const isComplete = (bin: string) => programs.every((name) => isProgram(join(bin, name)));
+const isComplete = (directory: string) => programs.every((name) => isProgram(join(directory, name)));
 
 /**
  * Runs Pulumi's own installer for the pinned version. PROSODY_ENGINE_SITE names another site that serves it; empty,
@@ -156,7 +157,7 @@ async function goBuild(module: string, what: string, bin: string, version: strin
 function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
-    return existsSync(dirname(file));
+    return statSync(file).isFile();
   } catch {
     return false;
   }

@@ -40,4 +40,11 @@ function install() {
 }
 
 module.exports = { install };
-if (require.main === module) install();
+if (require.main === module) {
+  try {
+    install();
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
