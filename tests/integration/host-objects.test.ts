@@ -120,7 +120,7 @@ describe.each<Release>(["trixie", "bookworm"])("on Debian %s", (release) => {
       );
       expect(good).toMatchObject({
         status: "fulfilled",
-        value: { adopted: false, brought: ["lua-dbi-common"] },
+        value: { adopted: false, brought: expect.arrayContaining(["lua-dbi-common"]) },
       });
       await packageHandler.delete(host, (good as PromiseFulfilledResult<PackageState>).value);
       expect(await isInstalled("lua-dbi-common")).not.toBe("installed");
@@ -141,10 +141,11 @@ until [ -e /run/busy ]; do sleep .1; done`,
       await shell(
         "echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' > /etc/apt/apt.conf.d/99broken; apt-get clean",
       );
-      await expect(packageHandler.create(host, wanted("lua-dbi-common"))).rejects.toThrow(
+      const created = packageHandler.create(host, wanted("lua-dbi-common"));
+      await created.catch(() => undefined).finally(() => shell("rm /etc/apt/apt.conf.d/99broken"));
+      await expect(created).rejects.toThrow(
         /^lua-dbi-common could not be fetched\.\n {2}E: Failed to fetch .*127\.0\.0\.1[\s\S]*\nFix: Check the host's network/,
       );
-      await shell("rm /etc/apt/apt.conf.d/99broken");
     }, 60_000);
 
     test("what the stack did not install stays; what it installed goes with what came along; data stays", async () => {
