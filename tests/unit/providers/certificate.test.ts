@@ -96,6 +96,13 @@ describe("create", () => {
     });
   });
 
+  test("keeps no copy of what only had another mode", async () => {
+    const host = hostWith(pair());
+    host.files.get(`${certs}/example.com.key`)!.mode = "0600";
+    await certificateHandler.create(host, wanted());
+    expect(Object.fromEntries(host.files)).toEqual(pair());
+  });
+
   test("the key is in no script", async () => {
     const host = hostWith(pair("example.com", "their chain", "their key"));
     await certificateHandler.create(host, wanted());
