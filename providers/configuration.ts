@@ -1,4 +1,6 @@
+import type * as pulumi from "@pulumi/pulumi";
 import type { Common } from "./handler";
+import { type InputsOf, ProsodyResource } from "./resource";
 
 /** One file on the host. */
 export interface ConfigFile {
@@ -19,4 +21,19 @@ export interface ConfigurationInputs extends Common {
   live: boolean;
 }
 
-export type ConfigurationState = ConfigurationInputs;
+export interface ConfigurationState extends ConfigurationInputs {
+  /** What Prosody's own check remarked on the files when they were brought to the host. */
+  warnings: string[];
+}
+
+/**
+ * Prosody's configuration on one host: checked there before anything is changed, made live by the gentlest step
+ * that is enough, and taken back when the server can't run it.
+ */
+export class Configuration extends ProsodyResource<ConfigurationInputs> {
+  declare readonly warnings: pulumi.Output<string[]>;
+
+  constructor(name: string, inputs: InputsOf<ConfigurationInputs>, options?: pulumi.CustomResourceOptions) {
+    super("Configuration", name, inputs, ["warnings"], ["secrets"], options);
+  }
+}

@@ -1,0 +1,206 @@
+import { luaScript } from "../lua";
+
+/** Where Prosody's configuration is, on Debian as on Fedora. */
+export const directory = "/etc/prosody";
+
+/** The file that Prosody reads first. */
+export const mainFile = `${directory}/prosody.cfg.lua`;
+
+/** The main file's candidate: in the same directory, so that it has the right SELinux label and finds its files. */
+export const stagedFile = `${directory}/.staged/prosody.cfg.lua`;
+
+/** Exit code of the scripts on a host that has no {@link directory}. */
+export const noDirectory = 79;
+
+/** Exit code of {@link restart} when the service does not run. */
+export const notRunning = 80;
+
+/**
+ * A change goes through two directories beside the files. `.staged` holds the candidates, before anything is
+ * changed. `.previous` holds what was there, from just before the first file is replaced until the server runs
+ * the new ones: where it exists, a change was cut off, and it is the configuration that is known to work. What
+ * was there before this program came is kept in `original`, where only root may look.
+ */
+const shared = `umask 077
+original=/var/backups/prosody-pulumi/original
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exit ${noDirectory}; }
+`;
+
+/**
+ * Puts candidates into `.staged`, with links to everything else that the live directory has.
+ * Input: lines "put FILE MODE OWNER GROUP BASE64" and "drop FILE" (what the original has instead), then "end".
+ */
+export const stage = `${shared}
+rm -rf .staged
+mkdir .staged
+dropped=
+while read -r kind file mode owner group content; do
+  [ "$kind" = end ] && break
+  case $file in */*) mkdir -p ".staged/\${file%/*}";; esac
+  if [ "$kind" = put ]; then
+    printf %s "$content" | base64 -d > ".staged/$file" &&
+      chown "$owner:$group" ".staged/$file" && chmod "$mode" ".staged/$file" || exit 1
+  elif there "$original/files/$file"; then
+    cp -a "$original/files/$file" ".staged/$file" || exit 1
+  else
+    : > ".staged/$file"
+    dropped="$dropped $file"
+  fi
+done
+find .staged -type d -exec chgrp prosody {} + -exec chmod 0750 {} + || exit 1
+find .staged -type d | while read -r staged; do
+  live=${directory}\${staged#.staged}
+  for entry in "$live"/*; do
+    there "$entry" && ! there "$staged/\${entry##*/}" && ln -s "$entry" "$staged/\${entry##*/}"
+  done
+done
+for file in $dropped; do rm ".staged/$file"; done
+`;
+
+/** After {@link stage}: what the host and Prosody say about it. Input follows, see {@link inspectInput}. */
+export const inspect = `( ${luaScript} ) 2>&1 || true
+`;
+
+export const discard = `rm -rf ${directory}/.staged`;
+
+/** Replaces the live files by the staged ones where they differ. Input: lines "put FILE" and "drop FILE". */
+export const swap = `${shared}
+files=$(cat)
+previous=.previous
+if ! [ -d .previous ]; then
+  rm -rf .previous.new
+  mkdir .previous.new
+  systemctl is-active prosody > .previous.new/service
+  previous=.previous.new
+fi
+mkdir -p $previous/files
+touch $previous/absent
+echo "$files" | while read -r kind file; do
+  there "$previous/files/$file" || grep -qxF "$file" $previous/absent && continue
+  if there "$file"; then
+    case $file in */*) mkdir -p "$previous/files/\${file%/*}";; esac
+    ln "$file" "$previous/files/$file" || exit 1
+  else
+    echo "$file" >> $previous/absent
+  fi
+done || exit 1
+[ $previous = .previous ] || mv .previous.new .previous || exit 1
+echo "$files" | while read -r kind file; do
+  if there ".staged/$file"; then
+    if there "$file" && cmp -s ".staged/$file" "$file" &&
+      [ "$(stat -c '%a %U %G %F' ".staged/$file")" = "$(stat -c '%a %U %G %F' "$file")" ]; then continue; fi
+    case $file in */*) [ -d "\${file%/*}" ] || install -d -m 0750 -o root -g prosody "\${file%/*}";; esac
+    mv -fT ".staged/$file" "$file" || exit 1
+  else
+    rm -f "$file"
+  fi
+done || exit 1
+rm -rf .staged
+`;
+
+/** Puts the previous files back; they stay in \`.previous\` until {@link forget}. Prints what the service was. */
+export const restore = `${shared}
+rm -rf .staged
+[ -d .previous ] || exit 0
+( cd .previous/files && find . ! -type d ) | while read -r file; do
+  [ ".previous/files/$file" -ef "$file" ] && ! [ -L "$file" ] && continue
+  rm -f "$file.restored"
+  ln ".previous/files/$file" "$file.restored" && mv -fT "$file.restored" "$file" || exit 1
+done || exit 1
+while read -r file; do rm -f "$file"; done < .previous/absent
+cat .previous/service
+`;
+
+export const forget = `${shared}
+rm -rf .previous .previous.new .staged
+`;
+
+/**
+ * Ends a change: what was there before this program keeps its place in \`original\`; of files that are dropped,
+ * which are back in theirs, nothing more is known. Input: lines "put FILE" and "drop FILE".
+ */
+export const settle = `${shared}
+from=.previous/files
+[ -d .previous ] || from=.
+mkdir -p "$original/files"
+touch "$original/absent"
+while read -r kind file; do
+  if [ "$kind" = drop ]; then
+    rm -f "$original/files/$file"
+    grep -vxF "$file" "$original/absent" > "$original/absent.new"
+    mv "$original/absent.new" "$original/absent"
+  elif ! there "$original/files/$file" && ! grep -qxF "$file" "$original/absent"; then
+    if there "$from/$file"; then
+      case $file in */*) mkdir -p "$original/files/\${file%/*}";; esac
+      cp -a "$from/$file" "$original/files/$file" || exit 1
+    else
+      echo "$file" >> "$original/absent"
+    fi
+  fi
+done
+find "$original/files" -type d -empty -delete 2>/dev/null
+[ -s "$original/absent" ] || [ -d "$original/files" ] || rm -rf "$original"
+rm -rf .previous .staged
+`;
+
+/**
+ * What is there. Input: a file per line, then "end"; {@link inspectInput} follows.
+ * Output: lines "file FILE MODE OWNER GROUP BASE64", "cut off STATE" (of the service, before), "service STATE", "known".
+ */
+export const read = `${shared}
+while read -r file; do
+  [ "$file" = end ] && break
+  [ -f "$file" ] && echo "file $file $(stat -c '%a %U %G' "$file") $(base64 -w0 "$file")"
+done
+[ -d .previous ] && echo "cut off $(cat .previous/service)"
+[ -d "$original" ] && echo known
+echo "service $(systemctl is-active prosody)"
+${inspect}`;
+
+/** Before a deletion: the files as they are, in a dated archive. Prints its path. Input: a file per line. */
+export const archive = `${shared}
+[ -d "$original" ] || exit 0
+archive=/var/backups/prosody-pulumi/configuration-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+while read -r file; do there "$file" && echo "etc/prosody/$file"; done > "$original/archived"
+tar -C / -czf "$archive" -T "$original/archived" && rm "$original/archived" && echo "$archive"
+`;
+
+/**
+ * Restarts the service (or starts it) and waits until it can be asked.
+ * Input: "socket" or "none", whether it will have an admin socket; then a log file per line.
+ * Output: what it logged as an error meanwhile.
+ */
+export const restart = `
+since=$(date +%s)
+read -r socket
+logs=
+while read -r log; do logs="$logs $log $(stat -c %s "$log" 2>/dev/null || echo 0)"; done
+systemctl reset-failed prosody 2>/dev/null
+systemctl restart prosody || true
+deadline=$((since + 30))
+while :; do
+  pid=$(systemctl show prosody --property MainPID --value)
+  state=$(systemctl is-active prosody)
+  code=${notRunning}
+  case $state in
+    active)
+      if [ "$socket" = none ]; then [ $(($(date +%s) - since)) -ge 3 ] && code=0
+      else ss -Hxlp | grep -q "pid=$pid," && code=0; fi;;
+    failed|inactive) break;;
+  esac
+  [ $code = 0 ] && break
+  [ "$(date +%s)" -lt $deadline ] || break
+  sleep 0.1
+done
+set -- $logs
+while [ $# -gt 1 ]; do
+  size=$(stat -c %s "$1" 2>/dev/null || echo 0)
+  start=$(($2 + 1))
+  [ "$size" -ge "$2" ] || start=1
+  tail -c +$start "$1" 2>/dev/null | grep -P '\\terror\\t' | head -n 30
+  shift 2
+done
+[ $code = 0 ] || journalctl --unit prosody --since "@$since" --output cat --no-pager | tail -n 20
+exit $code
+`;

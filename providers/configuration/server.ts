@@ -1,0 +1,126 @@
+import { adminShell, isUnavailable, type Reply } from "../admin-shell";
+import type { Host } from "../host";
+import { luaSource, luaString, parseBytes } from "../lua";
+import { activation, type Step } from "./activation";
+import { ailments } from "./health";
+import type { Model, Running } from "./model";
+import { notRunning, restart } from "./scripts";
+
+/** Lua that runs in the server, sent in this order over one connection: later parts use what earlier ones define. */
+const part = (name: string) => `> ${luaSource(name)}`;
+
+/** What the running server runs; `undefined` when it can't be asked. */
+export async function running(host: Host): Promise<Running | undefined> {
+  const replies = await ask(host, [part("common"), part("running")], {
+    doing: "asking Prosody what it runs",
+  });
+  return replies && (parse(replies.at(-1)!) as Running);
+}
+
+/** True unless the server provably runs something else than the configuration says. */
+export function fits(now: Running, wanted: Model): boolean {
+  return activation(now, wanted).length === 0 && ailments(now, wanted).length === 0;
+}
+
+/**
+ * Makes the files that are in place live in the running server, by the gentlest steps that are enough, and sees
+ * that it does what they say.
+ * @param restartFirst when the server does not run, or must not be trusted any more
+ * @throws Error with Prosody's own reasons
+ */
+export async function converge(host: Host, wanted: Model, restartFirst = false): Promise<void> {
+  let logged = restartFirst ? await restartServer(host, wanted) : [];
+  // Hosts and modules, then the ports that they open; the last look finds nothing left to do.
+  for (let round = 0; round < 3; round++) {
+    const steps = activation(await running(host), wanted);
+    if (steps.length === 0) break;
+    logged = logged.concat(
+      steps[0]![0] === "restart" ? await restartServer(host, wanted) : await carryOut(host, steps),
+    );
+  }
+  const now = await running(host);
+  const problems = now
+    ? ailments(now, wanted)
+    : isAskable(wanted)
+      ? ["its admin socket does not answer"]
+      : [];
+  const tls = logged.filter((line) => /SSL\/TLS|TLS context|creating contexts? for/.test(line));
+  if (problems.length + tls.length > 0) throw new Error(reasons([...problems, ...tls], logged));
+}
+
+/** @throws Error when a step fails */
+async function carryOut(host: Host, steps: Step[]): Promise<string[]> {
+  const replies = await ask(host, [part("common"), part("apply"), ...commands(steps), "> return report()"], {
+    doing: "making Prosody's configuration live",
+    timeout: 60,
+    changes: true,
+  });
+  if (!replies) return [];
+  const { failures, logged } = parse(replies.at(-1)!) as { failures: string[]; logged: string[] };
+  if (failures.length > 0) throw new Error(reasons(failures, logged));
+  return logged;
+}
+
+/** Calls of `apply` with some steps each: Prosody limits the length of a command. */
+export function commands(steps: Step[]): string[] {
+  const literals = steps.map((step) => `{${step.map(luaString).join(",")}}`);
+  const chunks: string[][] = [[]];
+  for (const literal of literals) {
+    if (chunks.at(-1)!.join(",").length + literal.length > 6000) chunks.push([]);
+    chunks.at(-1)!.push(literal);
+  }
+  return chunks.map((chunk) => `> apply{${chunk.join(",")}}`);
+}
+
+/** Restarts the service and waits until it can be asked. Returns what it logged as an error. */
+async function restartServer(host: Host, wanted: Model): Promise<string[]> {
+  const { code, stdout } = await host.run(restart, {
+    doing: "restarting Prosody",
+    input: [isAskable(wanted) ? "socket" : "none", ...wanted.logs, ""].join("\n"),
+    accept: [0, notRunning],
+    changes: true,
+  });
+  const logged = stdout.split("\n").filter((line) => line.trim());
+  if (code !== 0) throw new Error(reasons(["Prosody does not run after a restart"], logged));
+  return logged;
+}
+
+/** The server will have an admin socket. */
+function isAskable(wanted: Model): boolean {
+  return Object.values(wanted.hosts).some(({ modules }) => modules.includes("admin_shell"));
+}
+
+/** What is wrong, and what Prosody said meanwhile: first lines, not its stack traces. */
+function reasons(problems: string[], logged: string[]): string {
+  const said = logged
+    .map((line) =>
+      line
+        .split("\n")[0]!
+        .replace(/^.*?(\S+)\terror\t/, "$1: ")
+        .trim(),
+    )
+    .filter((line, index, all) => all.indexOf(line) === index && !problems.includes(line))
+    .slice(0, 6);
+  const wrong = problems.map((problem) => problem.split("\n")[0]).join("; ");
+  return said.length > 0 ? `${wrong}. Prosody logged: ${said.join("; ")}` : wrong;
+}
+
+async function ask(
+  host: Host,
+  list: string[],
+  options: { doing: string; timeout?: number; changes?: boolean },
+): Promise<Reply[] | undefined> {
+  try {
+    const replies = await adminShell(host, list, options);
+    const failed = replies.find(({ ok }) => !ok);
+    if (failed) throw new Error(`${options.doing} on ${host.name}: Prosody answered: ${failed.text}`);
+    return replies;
+  } catch (error) {
+    if (isUnavailable(error)) return undefined;
+    throw error;
+  }
+}
+
+function parse(reply: Reply): unknown {
+  return parseBytes(reply.text.slice(reply.text.indexOf("{")));
+}

@@ -1,0 +1,207 @@
+import type { ConfigFile } from "../configuration";
+import type { Host } from "../host";
+import { lengthPrefixed, luaInput, luaSource, parseBytes } from "../lua";
+import type { HostFacts, Model } from "./model";
+import { judge } from "./preflight";
+import * as scripts from "./scripts";
+import { converge } from "./server";
+
+/** What is to be at a path: a file, or what was there before this program (nothing, as a rule). */
+export type Target = ConfigFile | "original";
+
+/** What the host says about the files and the service, without asking the server. */
+export interface Found {
+  files: Record<string, ConfigFile>;
+  /** A change of them did not come to its end; the state of the service before it. */
+  cutOff: string | undefined;
+  /** This program has been here: it keeps what was there before. */
+  known: boolean;
+  /** As `systemctl is-active` says: active, inactive, failed, … */
+  service: string;
+  model: Model | undefined;
+}
+
+const fix = `Is Prosody installed? Its package makes ${scripts.directory} and the group prosody.`;
+
+/** The files at these paths, and what Prosody makes of the main one. */
+export async function find(host: Host, paths: string[]): Promise<Found | undefined> {
+  const { code, stdout } = await host.run(scripts.read, {
+    doing: "reading Prosody's configuration",
+    input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, "load")]),
+    accept: [0, scripts.noDirectory],
+  });
+  return code === 0 ? found(stdout) : undefined;
+}
+
+export function found(stdout: string): Found {
+  const all = stdout.split("\n");
+  const files = all.flatMap((line) => {
+    const match = /^file (\S+) (\d+) (\S+) (\S+) (\S*)$/.exec(line);
+    if (!match) return [];
+    const [, name, mode, owner, group, content] = match as unknown as string[];
+    const file = {
+      content: Buffer.from(content!, "base64").toString("utf8"),
+      mode: mode!.padStart(4, "0"),
+      owner: owner!,
+      group: group!,
+    };
+    return [[`${scripts.directory}/${name}`, file] as const];
+  });
+  const after = (label: string) => all.find((line) => line.startsWith(label))?.slice(label.length);
+  return {
+    files: Object.fromEntries(files),
+    cutOff: after("cut off "),
+    known: all.includes("known"),
+    service: after("service ") ?? "unknown",
+    model: marked(stdout, "model") as Model | undefined,
+  };
+}
+
+/**
+ * Brings all files to the host and makes them live, or none: what Prosody refuses leaves everything as it is,
+ * and what it can't run is taken back.
+ * @returns warnings of the check
+ * @throws Error that says why, and what is in force
+ */
+export async function change(host: Host, targets: Record<string, Target>, before: Found): Promise<string[]> {
+  const { model, warnings } = await stage(host, targets);
+  const list = lines(...Object.entries(targets).map(([path, target]) => `${kind(target)} ${relative(path)}`));
+  await host.run(scripts.swap, { doing: "replacing Prosody's configuration", input: list, changes: true });
+  // A stopped server is the affair of its service, except where the package never started it, or a cut-off
+  // change may have been what stopped it.
+  const isUp = before.service === "active";
+  try {
+    if (isUp || !before.known || before.cutOff === "active") await converge(host, model, !isUp);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}. ${await takeBack(host, model)}`);
+  }
+  await host.run(scripts.settle, { doing: "keeping the original configuration", input: list, changes: true });
+  return warnings;
+}
+
+async function stage(
+  host: Host,
+  targets: Record<string, Target>,
+): Promise<{ model: Model; warnings: string[] }> {
+  const candidates = Object.entries(targets).map(([path, target]) => candidate(relative(path), target));
+  const { stdout } = await host.run(scripts.stage + scripts.inspect, {
+    doing: "checking Prosody's configuration",
+    input: Buffer.concat([lines(...candidates, "end"), inspectInput(scripts.stagedFile, "check")]),
+    fix,
+  });
+  const model = marked(stdout, "model") as Model | undefined;
+  const facts = marked(stdout, "host") as HostFacts | undefined;
+  const { refusals, warnings } = judge(facts, model, stdout.replace(/^@.*$/gm, ""));
+  if (refusals.length === 0) return { model: model!, warnings };
+  await host.run(scripts.discard, { doing: "removing the candidate of Prosody's configuration" });
+  throw new Error(
+    `the configuration is refused and nothing was changed:\n${refusals.map((reason) => `- ${reason}`).join("\n")}`,
+  );
+}
+
+/** Brings the previous files and the previous state of the service back. Says what is in force. */
+async function takeBack(host: Host, failed: Model): Promise<string> {
+  const { stdout } = await host.run(scripts.restore, {
+    doing: "putting Prosody's previous configuration back",
+    changes: true,
+  });
+  const service = stdout.trim();
+  const before = await find(host, []);
+  let outcome = "The previous configuration is back in force.";
+  if (service !== "active") {
+    await host.run("systemctl stop prosody; systemctl reset-failed prosody || true", {
+      doing: "stopping Prosody as before",
+      changes: true,
+    });
+    outcome = "The previous files are back, and the service is stopped as before.";
+  } else if (before?.model) {
+    const model = { ...before.model, logs: [...new Set([...before.model.logs, ...failed.logs])] };
+    await converge(host, model)
+      .catch(() => converge(host, model, true))
+      .catch((error: Error) => {
+        outcome = `The previous files are back, but the server does not run them: ${error.message}`;
+      });
+  }
+  await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
+  return outcome;
+}
+
+/** Keeps what is there as the original, without touching it. */
+export async function adopt(host: Host, paths: string[]): Promise<void> {
+  await host.run(scripts.settle, {
+    doing: "keeping the original configuration",
+    input: lines(...paths.map((path) => `put ${relative(path)}`)),
+    changes: true,
+  });
+}
+
+/**
+ * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
+ * checks: the original is not ours to judge.
+ * @throws Error when the server was running and does not run with the original
+ */
+export async function putBack(host: Host, paths: string[]): Promise<void> {
+  const names = paths.map(relative);
+  const { code, stdout } = await host.run(scripts.archive, {
+    doing: "archiving Prosody's configuration",
+    input: lines(...names),
+    accept: [0, scripts.noDirectory],
+  });
+  if (code !== 0 || !stdout.trim()) return;
+  const list = lines(...names.map((name) => `drop ${name}`));
+  await host.run(scripts.stage, {
+    doing: "fetching the original configuration",
+    input: Buffer.concat([list, lines("end")]),
+    changes: true,
+  });
+  await host.run(scripts.swap, {
+    doing: "putting the original configuration back",
+    input: list,
+    changes: true,
+  });
+  await host.run(scripts.settle, {
+    doing: "forgetting the original configuration",
+    input: list,
+    changes: true,
+  });
+  const { service, model } = (await find(host, [])) ?? {};
+  if (service !== "active" || !model) return;
+  await converge(host, model)
+    .catch(() => converge(host, model, true))
+    .catch((error: Error) => {
+      throw new Error(
+        `the original configuration is back, but Prosody does not run with it: ${error.message}`,
+      );
+    });
+}
+
+function candidate(name: string, target: Target): string {
+  if (target === "original") return `drop ${name}`;
+  const content = Buffer.from(target.content).toString("base64");
+  return `put ${name} ${target.mode} ${target.owner} ${target.group} ${content}`;
+}
+
+function kind(target: Target): string {
+  return target === "original" ? "drop" : "put";
+}
+
+function relative(path: string): string {
+  return path.slice(scripts.directory.length + 1);
+}
+
+function lines(...all: string[]): Buffer {
+  return Buffer.from(all.map((line) => `${line}\n`).join(""));
+}
+
+function inspectInput(file: string, mode: "check" | "load"): Buffer {
+  return luaInput(
+    "inspect",
+    Buffer.concat([Buffer.from(`${file}\n${mode}\n`), lengthPrefixed(luaSource("common"))]),
+  );
+}
+
+/** The JSON of the line that starts with "@name". */
+function marked(stdout: string, name: string): unknown {
+  const line = stdout.split("\n").find((each) => each.startsWith(`@${name} `));
+  return line && parseBytes(line.slice(name.length + 2));
+}

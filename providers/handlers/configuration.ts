@@ -1,0 +1,117 @@
+import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
+import { directory, mainFile } from "../configuration/scripts";
+import { fits, running } from "../configuration/server";
+import { adopt, change, type Found, find, putBack, type Target } from "../configuration/transaction";
+import type { Handler } from "../handler";
+import type { Host } from "../host";
+
+/** Prosody's configuration files: a transaction over all of them, up to the server that runs them. */
+export const configurationHandler: Handler<ConfigurationInputs, ConfigurationState> = {
+  inputs: ["files", "secrets", "live"],
+  // Staging, a restart of a busy server, and the same again to take the change back.
+  timeout: 240,
+
+  id: () => mainFile,
+
+  check({ files, secrets }) {
+    const problems = Object.keys(files)
+      .filter((path) => path in secrets)
+      .map((path) => ({ property: "files", reason: `${path} is among the secrets, too` }));
+    if (!files[mainFile]) problems.push({ property: "files", reason: `${mainFile} is missing` });
+    for (const [property, group] of Object.entries({ files, secrets }))
+      for (const [path, file] of Object.entries(group))
+        problems.push(...flaws(path, file).map((reason) => ({ property, reason })));
+    return problems;
+  },
+
+  async create(host, inputs) {
+    return bring(host, inputs, []);
+  },
+
+  async read(host, state) {
+    return (await look(host, state)).state;
+  },
+
+  async update(host, state, inputs) {
+    return bring(host, inputs, pathsOf(state));
+  },
+
+  async delete(host, state) {
+    await putBack(host, pathsOf(state));
+  },
+};
+
+/** @param former paths that this resource had until now */
+async function bring(host: Host, inputs: ConfigurationInputs, former: string[]): Promise<ConfigurationState> {
+  const wanted: Record<string, Target> = { ...inputs.files, ...inputs.secrets };
+  const dropped = former.filter((path) => !(path in wanted));
+  const { found, state } = await look(host, { ...inputs, warnings: [] }, dropped);
+  if (!found)
+    throw new Error(`there is no ${directory}. Install Prosody first: its package makes it, with its user.`);
+  const differs = pathsOf(inputs).some((path) => !sameFile(found.files[path], wanted[path] as ConfigFile));
+  if (state?.live && !differs && dropped.length === 0) {
+    await adopt(host, pathsOf(inputs));
+    return state;
+  }
+  for (const path of dropped) wanted[path] = "original";
+  const warnings = await change(host, wanted, found);
+  return { ...inputs, live: true, warnings };
+}
+
+async function look(
+  host: Host,
+  state: ConfigurationState,
+  more: string[] = [],
+): Promise<{ found?: Found; state?: ConfigurationState }> {
+  const [found, now] = await Promise.all([find(host, [...pathsOf(state), ...more]), running(host)]);
+  if (!found?.files[mainFile]) return { found };
+  const pick = (files: Record<string, ConfigFile>) =>
+    Object.fromEntries(
+      Object.keys(files).flatMap((path) => (found.files[path] ? [[path, found.files[path]]] : [])),
+    );
+  // Who does not answer proves nothing: a stopped server is shown by its service.
+  const proven = now && found.model ? fits(now, found.model) : true;
+  return {
+    found,
+    state: {
+      server: state.server,
+      files: pick(state.files),
+      secrets: pick(state.secrets),
+      live: proven && found.cutOff === undefined,
+      warnings: state.warnings ?? [],
+    },
+  };
+}
+
+function pathsOf({ files, secrets }: Pick<ConfigurationInputs, "files" | "secrets">): string[] {
+  return [...Object.keys(files), ...Object.keys(secrets)].sort();
+}
+
+function sameFile(a: ConfigFile | undefined, b: ConfigFile): boolean {
+  return (
+    a !== undefined &&
+    a.content === b.content &&
+    a.mode === b.mode &&
+    a.owner === b.owner &&
+    a.group === b.group
+  );
+}
+
+/** What would keep a file from being staged and checked beside the live ones. */
+function flaws(path: string, { content, mode, owner, group }: ConfigFile): string[] {
+  const name = path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : "";
+  const reasons: string[] = [];
+  if (!/^[\w@+-][\w.@+-]*(\/[\w@+-][\w.@+-]*)*$/.test(name))
+    reasons.push(
+      `${path}: configuration files are below ${directory}, with plain names that don't begin with a dot`,
+    );
+  if (!/^0[0-7]{3}$/.test(mode)) reasons.push(`${path}: mode ${mode} is not four octal digits, like 0640`);
+  if (![owner, group].every((name) => /^[a-z_][a-z0-9_-]*$/.test(name)))
+    reasons.push(`${path}: ${owner}:${group} are not names of a user and a group`);
+  for (const [, included] of content.matchAll(/\b(?:Include|File\w+)\s*\(?\s*["']([^"']+)["']/g))
+    if (included!.startsWith(`${directory}/`))
+      reasons.push(
+        `${path}: name ${included} relative to this file, so that its candidate is read, not the live one`,
+      );
+  return reasons;
+}
