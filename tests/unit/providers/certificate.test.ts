@@ -208,3 +208,26 @@ describe("delete", () => {
     expect(host.files.size).toBe(0);
   });
 });
+
+describe("check", () => {
+  const problems = (changes: Partial<CertificateInputs>) =>
+    certificateHandler.check!({ ...wanted(), ...changes }).map(
+      ({ property, reason }) => `${property}: ${reason}`,
+    );
+
+  test.each([
+    ["a way out of the directory", { domain: "../../etc/shadow" }, 'domain: "../../etc/shadow" is no domain'],
+    ["a mode that is no four digits", { mode: "640" }, 'mode: "640" is no mode of four octal digits'],
+    ["an owner without a group", { owner: "root" }, 'owner: "root" is no USER:GROUP'],
+    ["a chain that is none", { chain: "MIIB" }, "chain: this is no PEM"],
+    ["a key that is none", { key: "MIIB" }, "key: this is no PEM"],
+  ])("refuses %s", (_what, changes, problem) => {
+    expect(problems(changes)).toContainEqual(expect.stringContaining(problem));
+  });
+
+  test("never shows the key", () => {
+    expect(
+      problems({ key: "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n" }).join(),
+    ).toMatch(/key: the key is damaged(?!.*hunter2)/);
+  });
+});
