@@ -128,7 +128,8 @@ function surplusModules(running: Running, wanted: Model, gone: string[], kept: s
   const onAll = Object.keys(shared)
     .filter((module) => asked.has(module) && !stillNeeded.has(module))
     .map((module): [string, string] => ["*", module]);
-  return [...onHosts, ...onAll].sort(byHostThenName);
+  // The hosts' parts of a shared module go before what they share.
+  return [...onHosts.sort(byHostThenName), ...onAll.sort(byHostThenName)];
 }
 
 /** Prosody itself loads providers of storage, authentication and authorization. */

@@ -110,6 +110,8 @@ function flaws(path: string, { content, mode, owner, group }: ConfigFile): strin
     reasons.push(`${path}: ${owner}:${group} are not names of a user and a group`);
   for (const [, included] of content.matchAll(/\b(?:Include|File\w+)\s*\(?\s*["']([^"']+)["']/g))
     if (included!.startsWith(`${directory}/`))
-      reasons.push(`${path}: name ${included} relative to this file, so that its candidate is read, not the live one`);
+      reasons.push(
+        `${path}: name ${included} relative to this file, so that its candidate is read, not the live one`,
+      );
   return reasons;
 }
