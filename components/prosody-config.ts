@@ -29,7 +29,7 @@ export class ProsodyConfig extends pulumi.ComponentResource {
     );
     new Service(
       perServer(server, "prosody"),
-      { server, unit: "prosody", enabled: true, active: true },
+      { server, unit: "prosody.service", enabled: true, active: true },
       { parent: this, dependsOn: configuration },
     );
     this.registerOutputs();

@@ -4,7 +4,7 @@ import { certificateProblems, distinct, parseCertificates, parseKey } from "./ce
 import { parseDomain } from "./domain-name";
 import { type Environment, type Files, readText } from "./environment";
 import { list } from "./parts";
-import { always, parsing, Refused, refuse } from "./refused";
+import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
 import { Secret } from "./secret";
 import type { Domain } from "./settings";
 
@@ -14,14 +14,14 @@ const keyHelp = "give the key as PEM text: pulumi config set --path --secret, or
 /** The virtual hosts and their certificates. */
 export const domains = (env: Environment) =>
   z
-    .record(z.string().superRefine(parsing(parseDomain)), domain(env), {
+    .record(z.string().superRefine(accepting(parseDomain)), domain(env), {
       error: "give a map from each domain to its certificate and key",
     })
     .superRefine((record, ctx) => {
       if (Object.keys(record).length === 0) refuse(ctx, "give at least one domain; each is a virtual host");
       const seen = new Map<string, string>();
       for (const [written, entry] of Object.entries(record)) {
-        const name = domainNames({ [written]: entry })[0];
+        const name = attempt(() => parseDomain(written));
         if (name === undefined) continue;
         const twin = seen.get(name);
         if (twin) refuse(ctx, `this is the same domain as ${twin}; keep one of them`, [written]);
@@ -105,14 +105,8 @@ type Entry = Partial<z.output<ReturnType<typeof domain>>>;
 
 /** The domains that are written well, normalised: other options refer to them even when some have problems. */
 export function domainNames(record: object): string[] {
-  return Object.keys(record).flatMap((name) => {
-    try {
-      return [parseDomain(name)];
-    } catch (error) {
-      if (error instanceof Refused) return [];
-      throw error;
-    }
-  });
+  const names = Object.keys(record).flatMap((name) => attempt(() => parseDomain(name)) ?? []);
+  return [...new Set(names)];
 }
 
 /** What of an entry could be parsed. */

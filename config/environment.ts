@@ -19,7 +19,7 @@ export interface Files {
   read(absolute: string): string;
 }
 
-/** This machine. Both the program and the provider run in the directory of Pulumi.yaml. */
+/** This machine. Program and provider both run in the directory of Pulumi.yaml. */
 export function thisMachine(): Environment {
   return {
     files: filesFrom(process.cwd(), homedir(), {

@@ -92,7 +92,7 @@ const groups: Record<string, Row[]> = {
     ["admin_adhoc", "administration from a client", "0133, 0050"],
   ],
   "Chat rooms": [
-    ["muc", "chat rooms", "0045, 0249, 0421", { where: "component" }],
+    ["muc", "chat rooms", "0045, 0421", { where: "component" }],
     ["muc_mam", "archive of the rooms", "0313", { where: "rooms" }],
     [
       "vcard_muc",
@@ -195,7 +195,7 @@ export function resolveModules(
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
-  for (const name of [...server.modules, ...server.extraModules]) {
+  for (const name of new Set([...server.modules, ...server.extraModules])) {
     const { module, fate } = current(name, release);
     if (fate) report.push({ name, ...fate });
     if (!module || off.has(module)) continue;

@@ -3,7 +3,7 @@ import { type Environment, readText } from "./environment";
 import { parseAddress } from "./host-address";
 import { checkPrivateKey, parseHostKey, privateKeyText } from "./host-keys";
 import { booleanOf, flag, isMap, list, secret, whole } from "./parts";
-import { parsing, Refused, refuse } from "./refused";
+import { attempt, parsing, refuse } from "./refused";
 import type { Secret } from "./secret";
 import type { HostSettings } from "./settings";
 
@@ -250,14 +250,11 @@ function checkRoot(given: { user?: string; sudo?: unknown }, ctx: z.RefinementCt
 function standardKey(env: Environment): string | undefined {
   return standard.keys
     .map((file) => env.files.resolve(file))
-    .find((file) => {
-      try {
-        return env.files.exists(file) && !checkPrivateKey(readText(env.files, file), undefined);
-      } catch (error) {
-        if (error instanceof Refused) return false;
-        throw error;
-      }
-    });
+    .find(
+      (file) =>
+        env.files.exists(file) &&
+        attempt(() => checkPrivateKey(readText(env.files, file), undefined) ?? "fine") === "fine",
+    );
 }
 
 function settle(given: Connection, env: Environment): Omit<HostSettings, "sudo" | "jump"> {

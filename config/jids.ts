@@ -2,7 +2,7 @@ import saslprep from "@mongodb-js/saslprep";
 import { z } from "zod";
 import { parseAccount, parseJid } from "./jid";
 import { isMap, list } from "./parts";
-import { always, parsing, Refused, refuse } from "./refused";
+import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
 import { Secret } from "./secret";
 import type { Account } from "./settings";
 
@@ -28,14 +28,14 @@ function parsePassword(text: string): Secret | undefined {
     throw new Refused("the password has a control character, which SASLprep (RFC 4013) forbids");
   const bytes = Buffer.byteLength(text);
   if (bytes > 1023) throw new Refused(`the password has ${bytes} bytes; give at most 1023`);
-  if (!survivesSaslprep(text))
+  if (!isPrepared(text))
     throw new Refused(
       "the password has characters that SASLprep (RFC 4013) forbids, so clients could not log in; choose another",
     );
   return new Secret(text);
 }
 
-function survivesSaslprep(text: string): boolean {
+function isPrepared(text: string): boolean {
   try {
     return saslprep(text) !== "";
   } catch {
@@ -54,39 +54,28 @@ const password = z
   });
 
 /** A password alone, or nothing, stands for a map with `password`. */
-const account = z
-  .preprocess(
-    (value) => (isMap(value) ? value : { password: value }),
-    z.strictObject({
-      password,
-      policy: z.enum(["initial", "enforced"], "give initial or enforced").prefault("initial").meta({
-        description:
-          "`initial`: the password is set when the account is made, and is the user's own from then on. `enforced`: another password on the host is drift, and is set back.",
-        secret: false,
-      }),
+const account = z.preprocess(
+  (value) => (isMap(value) ? value : { password: value }),
+  z.strictObject({
+    password,
+    policy: z.enum(["initial", "enforced"], "give initial or enforced").prefault("initial").meta({
+      description:
+        "`initial`: the password is set when the account is made, and is the user's own from then on. `enforced`: another password on the host is drift, and is set back.",
+      secret: false,
     }),
-  )
-  .superRefine(
-    (value, ctx) => {
-      if (isMap(value) && "secure" in value)
-        refuse(
-          ctx,
-          "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
-        );
-    },
-    { when: ({ value }) => isMap(value) && "secure" in value },
-  );
+  }),
+);
 
 /** The accounts. @param domains the virtual hosts that are written well */
 export const jids = (domains: readonly string[]) =>
   z
-    .record(z.string().superRefine(parsing((jid) => parseAccount(jid, domains))), account, {
+    .record(z.string().superRefine(accepting((jid) => parseAccount(jid, domains))), account, {
       error: "give a map from each JID to its password",
     })
     .superRefine((record, ctx) => {
       const seen = new Map<string, string>();
       for (const written of Object.keys(record)) {
-        const jid = normalised(written);
+        const jid = attempt(() => parseJid(written));
         const twin = jid && seen.get(jid);
         if (twin) refuse(ctx, `this is the same account as ${twin}; keep one of them`, [written]);
         else if (jid) seen.set(jid, written);
@@ -122,11 +111,12 @@ export const admins = () =>
       example: "admins: [alice@example.com]",
     });
 
-function normalised(jid: string): string | undefined {
-  try {
-    return parseJid(jid);
-  } catch (error) {
-    if (error instanceof Refused) return undefined;
-    throw error;
-  }
+/** JIDs of the accounts that must not exist, from checked accounts or from a map with problems elsewhere. */
+export function absentAccounts(jids: unknown): string[] {
+  if (Array.isArray(jids))
+    return (jids as Account[]).filter(({ password }) => password === undefined).map(({ jid }) => jid);
+  return Object.entries(isMap(jids) ? jids : {}).flatMap(([written, account]) => {
+    const jid = attempt(() => parseJid(written));
+    return jid && isMap(account) && "password" in account && account.password === undefined ? [jid] : [];
+  });
 }

@@ -1,23 +1,26 @@
 import { z } from "zod";
 import { booleanOf, numberOf } from "./parts";
-import { always, refuse } from "./refused";
+import { always, parsing, Refused, refuse } from "./refused";
 import type { Ports } from "./settings";
 
 const help = "give a whole number from 1024 to 65535, or false to switch the port off";
 
-/** Prosody gives up root's rights before it listens, so it gets no port below 1024. */
-function explain(input: unknown): string {
-  if (typeof input !== "number" || !Number.isInteger(input) || input < 1 || input > 1023) return help;
-  const forward = `firewall-cmd --add-forward-port=port=${input}:proto=tcp:toport=PORT`;
-  return `Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (${forward})`;
+/**
+ * Prosody runs as its own user from the start (`User=prosody` in Debian's unit), so that it gets no port below 1024.
+ * @throws Refused
+ */
+function parsePort(port: number | false): number | false {
+  if (port === false || (port >= 1024 && port <= 65535)) return port;
+  if (port < 1 || port > 65535) throw new Refused(help);
+  throw new Refused(
+    `Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (firewall-cmd --add-forward-port=port=${port}:proto=tcp:toport=PORT)`,
+  );
 }
 
 const port = (standard: number | false, description: string) =>
   z
-    .preprocess(
-      (value) => booleanOf(numberOf(value)),
-      z.union([z.literal(false), z.int().min(1024).max(65535)], { error: ({ input }) => explain(input) }),
-    )
+    .preprocess((value) => booleanOf(numberOf(value)), z.union([z.literal(false), z.int()], help))
+    .transform(parsing(parsePort))
     .prefault(standard)
     .meta({ description, form: "port (1024 to 65535) or `false`" });
 

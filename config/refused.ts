@@ -16,6 +16,23 @@ export function parsing<I, O>(parse: (input: I) => O): (input: I, ctx: z.Refinem
   };
 }
 
+/** The same as a check, for the keys of a map: they stay as they were written. */
+export function accepting<I>(parse: (input: I) => unknown): (input: I, ctx: z.RefinementCtx) => void {
+  return (input, ctx) => {
+    parsing(parse)(input, ctx);
+  };
+}
+
+/** The parsed value, or `undefined` when it is refused; that is reported where the value itself is checked. */
+export function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof Refused) return undefined;
+    throw error;
+  }
+}
+
 /** Reports a problem at a place below the value that is being checked. */
 export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): void {
   ctx.addIssue({ code: "custom", message, path });

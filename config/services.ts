@@ -17,15 +17,12 @@ const subdomain = (standard: string, domains: readonly string[]) =>
       example: `subdomain: ${standard}`,
     });
 
-const enabled = (standard: boolean, description: string, otherwise?: string) =>
-  flag().prefault(standard).meta({ description, otherwise });
-
 /** Group chats. */
 export const conference = (domains: readonly string[]) =>
   switchable(
     z.strictObject(
       {
-        enabled: enabled(true, "Whether the virtual hosts have conferences."),
+        enabled: flag().prefault(true).meta({ description: "Whether the virtual hosts have group chats." }),
         subdomain: subdomain("conference", domains),
         creators: z
           .enum(["everyone", "admins", "local"], "give everyone, admins or local")
@@ -109,14 +106,50 @@ export const proxy65 = (domains: readonly string[]) =>
       example: "proxy65: false",
     });
 
-/** What of a service decides over names and ports, as far as it is written well. */
-export interface Service {
-  enabled: boolean;
-  subdomain: string;
+const names = ["conference", "upload", "proxy65"] as const;
+
+/** The ports that services can't do without. */
+const needs = { conference: undefined, upload: "https", proxy65: "proxy65" } as const;
+
+type Given = Partial<Record<(typeof names)[number] | "ports" | "options", unknown>>;
+
+/** Names and ports of the services against each other; any section may have problems of its own. */
+export function checkServices(given: Given, domains: readonly string[], ctx: z.RefinementCtx): void {
+  const taken = new Map(domains.map((domain) => [domain, `the virtual host ${domain}`]));
+  for (const name of names) {
+    const service = given[name];
+    if (!isMap(service) || service.enabled === false || !checkPort(name, service, given, ctx)) continue;
+    if (typeof service.subdomain === "string") checkName(name, service.subdomain, domains, taken, ctx);
+  }
 }
 
-/** The service that a section asks for; `undefined` when the section has problems of its own. */
-export function serviceOf(schema: z.ZodType, raw: unknown, offByPort: boolean): Service | undefined {
-  const { data } = schema.safeParse(raw) as { data?: { enabled?: boolean; subdomain: string } };
-  return data && { subdomain: data.subdomain, enabled: data.enabled ?? !offByPort };
+/** @returns whether the service runs */
+function checkPort(
+  name: (typeof names)[number],
+  service: Record<string, unknown>,
+  { ports, options }: Given,
+  ctx: z.RefinementCtx,
+): boolean {
+  const port = needs[name];
+  if (!port || !isMap(ports) || ports[port] !== false) return true;
+  if (service.enabled !== true) return false;
+  if (name === "upload" && isMap(options) && "http_external_url" in options) return true; // a web server in front
+  refuse(ctx, `it needs prosody:ports.${port}, which is false; give that port, or switch this off, too`, [
+    name,
+    "enabled",
+  ]);
+  return false;
+}
+
+function checkName(
+  name: string,
+  subdomain: string,
+  domains: readonly string[],
+  taken: Map<string, string>,
+  ctx: z.RefinementCtx,
+): void {
+  const clash = domains.map((domain) => `${subdomain}.${domain}`).find((full) => taken.has(full));
+  if (clash)
+    refuse(ctx, `${clash} is also ${taken.get(clash)}; choose another subdomain`, [name, "subdomain"]);
+  for (const domain of domains) taken.set(`${subdomain}.${domain}`, `the name of prosody:${name}`);
 }

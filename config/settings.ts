@@ -3,6 +3,8 @@ import type { Secret } from "./secret";
 /** What the stack config says, validated, normalised and with every default filled in. */
 export interface Settings {
   servers: Server[];
+  /** What works, but hardly as it was meant: sentences for `pulumi.log.warn`. */
+  warnings: string[];
 }
 
 /** Name of the server where the stack config has one host and no `servers`. */

@@ -1,4 +1,7 @@
+import type * as pulumi from "@pulumi/pulumi";
 import type { Common } from "./handler";
+import { type InputsOf, ProsodyResource } from "./resource";
+import type { Verifier } from "./scram";
 
 /** An account, or the promise that there is none. */
 export interface AccountInputs extends Common {
@@ -7,7 +10,10 @@ export interface AccountInputs extends Common {
   exists: boolean;
   /** Secret; not set when the account must not exist. */
   password?: string;
-  /** `initial`: the password is set only when the account is made. `enforced`: a different one is drift. */
+  /**
+   * `initial`: the password is set when the account is made, or when it has none. `enforced`: a different one is
+   * drift.
+   */
   policy: "initial" | "enforced";
 }
 
@@ -15,6 +21,13 @@ export interface AccountState extends Common {
   jid: string;
   exists: boolean;
   policy: "initial" | "enforced";
-  /** The SCRAM verifier on the host (RFC 5802); secret. `undefined` when there is no account. */
-  verifier?: { salt: string; iterations: number; storedKey: string; serverKey: string };
+  /** The SCRAM verifier on the host (RFC 5802); secret. `undefined` when there is no account, or no password. */
+  verifier?: Verifier;
+}
+
+/** An account of a virtual host, see {@link AccountInputs}. A deletion leaves an archive of its data on the host. */
+export class Account extends ProsodyResource<AccountInputs> {
+  constructor(name: string, inputs: InputsOf<AccountInputs>, options?: pulumi.CustomResourceOptions) {
+    super("Account", name, inputs, ["verifier"], ["password", "verifier"], options);
+  }
 }

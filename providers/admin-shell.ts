@@ -1,5 +1,5 @@
 import type { Host } from "./host";
-import { lengthPrefixed, luaInput, luaScript, notInstalled, parseBytes } from "./lua";
+import { adminSockets, lengthPrefixed, luaInput, luaScript, notInstalled, parseBytes } from "./lua";
 
 /** Prosody's answer to one command. */
 export interface Reply {
@@ -17,9 +17,6 @@ export interface AdminShellOptions {
   /** The commands change the host: facts read before them are out of date. */
   changes?: boolean;
 }
-
-/** `admin_socket` as this program configures it, then the defaults of Debian and Fedora. */
-const sockets = ["/var/lib/prosody/prosody.sock", "/run/prosody/prosody.sock"];
 
 /** Prosody 13 closes the connection at a stanza of 10,000 bytes (0.12: 1 MiB). */
 const longest = 9_900;
@@ -46,23 +43,27 @@ export async function adminShell(
   if (commands.length === 0) return [];
   commands.forEach(refuseUnsendable);
   const seconds = options.timeout ?? 30;
-  const head = Buffer.from(`${sockets.join(":")}\n${seconds}\n`);
   const { code, stdout, stderr } = await host.run(luaScript, {
     doing: options.doing,
-    input: luaInput("admin-shell", Buffer.concat([head, ...commands.map(lengthPrefixed)])),
+    input: luaInput(
+      ["wire", "admin-socket", "admin-shell"],
+      Buffer.concat([adminSockets, seconds, ...commands].map(lengthPrefixed)),
+    ),
     timeout: 30 + seconds * Math.min(commands.length, 10),
     accept: [0, unreachable, notInstalled],
     changes: options.changes,
   });
   if (code !== 0)
     throw new Error(
-      `Prosody's admin socket on ${host.name} does not answer (${stderr.trim().replaceAll("\n", ", ")}). ` +
+      `${options.doing} on ${host.name}: Prosody's admin socket does not answer (${stderr.trim()}). ` +
         "Is the service running, and is admin_shell among modules_enabled?",
       { cause: unavailable },
     );
-  const replies = stdout.trimEnd().split("\n").map(reply);
+  const replies = stdout.trimEnd().split("\n").map(parseReply);
   if (replies.length !== commands.length)
-    throw new Error(`${host.name} answered ${replies.length} of ${commands.length} admin commands.`);
+    throw new Error(
+      `${options.doing} on ${host.name}: answers to ${replies.length} of ${commands.length} commands.`,
+    );
   return replies;
 }
 
@@ -71,9 +72,9 @@ export async function adminShell(
  * @throws Error when the code fails, and as {@link adminShell}.
  */
 export async function lua(host: Host, code: string, options: AdminShellOptions): Promise<string> {
-  const [answer] = await adminShell(host, [`> ${code}`], options);
-  if (!answer?.ok) throw new Error(`${options.doing} on ${host.name}: Prosody answered: ${answer?.text}`);
-  return answer.text;
+  const [reply] = await adminShell(host, [`> ${code}`], options);
+  if (!reply?.ok) throw new Error(`${options.doing} on ${host.name}: Prosody answered: ${reply?.text}`);
+  return reply.text;
 }
 
 /** The admin socket could not be reached, so nothing was run: a caller may take another way. */
@@ -82,17 +83,16 @@ export function isUnavailable(error: unknown): error is Error {
 }
 
 function refuseUnsendable(command: string): void {
-  const size = Buffer.byteLength(
-    command.replace(/[&<>\r]/g, (c) => (c === "&" || c === "\r" ? "&amp;" : "&lt;")),
-  );
+  const escaped = command.replace(/[&\r]/g, "&amp;").replace(/[<>]/g, "&lt;");
+  const size = Buffer.byteLength(escaped);
   if (size > longest)
     throw new Error(`An admin command of ${size} bytes is too long; Prosody takes ${longest}. Split it.`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 has no way to write these.
   if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(command))
-    throw new Error("An admin command holds a control character. Write it as a Lua escape, \\ddd.");
+    throw new Error("An admin command holds a control character. Write it with luaString.");
 }
 
-function reply(line: string): Reply {
+function parseReply(line: string): Reply {
   const [ok, text] = parseBytes(line) as [boolean, string];
   return { ok, text };
 }

@@ -53,5 +53,7 @@ export interface Fact<T> {
   /** Unique; with parameters, they are part of it. */
   readonly name: string;
   readonly script: string;
+  /** Sent to the script's standard input. */
+  readonly input?: string | Buffer;
   readonly parse: (stdout: string) => T;
 }

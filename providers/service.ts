@@ -4,7 +4,7 @@ import { type InputsOf, ProsodyResource } from "./resource";
 
 /** A systemd unit. */
 export interface ServiceInputs extends Common {
-  /** Full name, e.g. "prosody.service". */
+  /** Its name, e.g. "prosody"; other than services with their suffix: "prosody.socket". */
   unit: string;
   /** Started at boot. Read as false when it is masked. */
   enabled: boolean;

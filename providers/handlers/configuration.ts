@@ -6,7 +6,7 @@ import type { Handler } from "../handler";
 import type { Host } from "../host";
 
 /** Prosody's configuration files: a transaction over all of them, up to the server that runs them. */
-export const configuration: Handler<ConfigurationInputs, ConfigurationState> = {
+export const configurationHandler: Handler<ConfigurationInputs, ConfigurationState> = {
   inputs: ["files", "secrets", "live"],
   // Staging, a restart of a busy server, and the same again to take the change back.
   timeout: 240,

@@ -76,7 +76,9 @@ async function install(host: Host, names: string[]): Promise<(Found | Error)[]> 
     wanted.length > 0 ? await packageManager(before).install(host, before, wanted) : new Map<string, Error>();
   const after = wanted.length > 0 ? await host.fact(packages) : before;
   const fresh = Object.keys(after.installed).filter((name) => !Object.hasOwn(before.installed, name));
-  for (const name of fresh) run.brought.add(name);
+  const brought = fresh.filter((name) => !wanted.includes(name)).sort();
+  for (const name of brought) run.brought.add(name);
+  for (const name of wanted) run.brought.delete(name);
   return names.map((name) => {
     const version = after.installed[name];
     if (failures.has(name)) return failures.get(name)!;
@@ -85,7 +87,7 @@ async function install(host: Host, names: string[]): Promise<(Found | Error)[]> 
         `the package manager reported success, but ${name} is not installed. Is it a virtual package?`,
       );
     const adopted = !wanted.includes(name);
-    return { version, adopted, brought: adopted ? [] : fresh.filter((other) => other !== name).sort() };
+    return { version, adopted, brought: adopted ? [] : brought };
   });
 }
 

@@ -1,9 +1,9 @@
-import { setTimeout as wait } from "node:timers/promises";
-import { isActive, services, starting, type Unit } from "../facts/services";
+import { isActive, service, starting, type Unit } from "../facts/service";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import type { ServiceInputs, ServiceState } from "../service";
 import { sh } from "../ssh/quote";
+import { wait } from "../wait";
 
 /** Milliseconds until a started unit must be up. */
 const patience = 60_000;
@@ -12,41 +12,36 @@ const patience = 60_000;
 const settled = { handled: 200, unused: 1500 };
 
 /** A systemd unit: started at boot or not, running or not. */
-export const service: Handler<ServiceInputs, ServiceState> = {
+export const serviceHandler: Handler<ServiceInputs, ServiceState> = {
   inputs: ["unit", "enabled", "active"],
   replaceOn: ["server", "unit"],
 
   id: ({ unit }) => unit,
 
   check: ({ unit }) =>
-    /^[\w:.\\-][\w:.\\@-]*\.(service|socket|timer|path|target|mount)$/.test(unit)
+    /^[\w:.][\w:.\\@-]*$/.test(unit)
       ? []
-      : [
-          {
-            property: "unit",
-            reason: `${JSON.stringify(unit)} is no unit's full name, such as "prosody.service".`,
-          },
-        ],
+      : [{ property: "unit", reason: `${JSON.stringify(unit)} is no unit.` }],
 
   async create(host, inputs) {
-    const unit = await look(host, inputs.unit);
+    const unit = await host.fact(service(inputs.unit));
     await bring(host, unit, inputs);
     return { ...inputs, before: { enabled: unit.enabled, active: isActive(unit) } };
   },
 
   async read(host, state) {
-    const unit = await look(host, state.unit);
+    const unit = await host.fact(service(state.unit));
     return { ...state, enabled: unit.enabled, active: isActive(unit) };
   },
 
   async update(host, state, inputs) {
-    await bring(host, await look(host, inputs.unit), inputs);
+    await bring(host, await host.fact(service(inputs.unit)), inputs);
     return { ...inputs, before: state.before };
   },
 
   /** What ran or was enabled before the stack stays so; what somebody stopped meanwhile is not started. */
   async delete(host, { unit: name, before }) {
-    const unit = await look(host, name);
+    const unit = await host.fact(service(name));
     if (!unit.found) return;
     const script = commands(name, unit, {
       enabled: before.enabled && unit.enabled,
@@ -77,14 +72,6 @@ export function commands(
   ]
     .filter((command) => command !== false)
     .join(" && ");
-}
-
-/** All units that are asked for at about the same time in one round trip. */
-function look(host: Host, name: string): Promise<Unit> {
-  return host.group("services", name, async (names) => {
-    const units = await host.fact(services([...new Set(names)].sort()));
-    return names.map((each) => units[each] ?? new Error(`systemctl did not tell about ${each}`));
-  });
 }
 
 async function bring(host: Host, unit: Unit, inputs: ServiceInputs): Promise<void> {

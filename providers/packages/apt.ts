@@ -1,6 +1,6 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { Host, RunResult } from "../host";
 import { raw, sh } from "../ssh/quote";
+import { wait } from "../wait";
 import { explain, isFetchError, isInterrupted, lockHolder, unknownPackages } from "./apt-errors";
 import type { PackageManager } from "./index";
 
@@ -59,57 +59,43 @@ apt-get ${raw(options)} install ${wanted}`,
   },
 
   async remove(host, names, brought) {
-    const alone = await run(
-      host,
-      `looking for what needs ${names.join(" ")}`,
-      `for name in ${names.map((name) => sh`${name}`).join(" ")}; do
-  echo "Want $name"
-  apt-get -s remove "$name" || exit
-done`,
-    );
-    refuse(alone, names);
-    const needed = neededByOthers(names, alone.stdout);
+    const needed = await neededByOthers(host, names);
     const free = names.filter((name) => !needed.includes(name));
     // One that stays is no longer wanted for its own sake: it goes with the last package that needs it.
-    const release = needed.length > 0 ? sh`apt-mark auto ${needed} >/dev/null && ` : "";
-    if (release || brought.length > 0) {
-      const orphans = await run(
-        host,
-        `looking for what came with ${names.join(" ")}`,
-        sh`${raw(release)}apt-get -s autoremove ${free}`,
-      );
-      refuse(orphans, names);
-      free.push(...removals(orphans.stdout).filter((name) => brought.includes(name) && !free.includes(name)));
-    }
-    if (free.length > 0)
-      refuse(
-        await run(
-          host,
-          `removing ${free.join(" ")}`,
-          sh`apt-get -y -q -o Dpkg::Use-Pty=0 -o APT::AutoRemove::Enable=false remove ${free}`,
-        ),
-        free,
-      );
+    if (needed.length > 0)
+      await must(host, `releasing ${needed.join(" ")}`, sh`apt-mark auto ${needed}`, needed);
+    const orphans = brought.length > 0 ? await simulate(host, sh`autoremove ${free}`, names) : [];
+    const all = [...new Set([...free, ...orphans.filter((name) => brought.includes(name))])];
+    if (all.length > 0)
+      await must(host, `removing ${all.join(" ")}`, sh`apt-get -y -q -o Dpkg::Use-Pty=0 remove ${all}`, all);
     return needed;
   },
 };
 
-/** Pure: which of `names` something else depends on, after simulated removals, each below a line "Want NAME". */
-export function neededByOthers(names: readonly string[], simulated: string): string[] {
-  return simulated
-    .split(/^Want /m)
-    .slice(1)
-    .filter((part) => removals(part).some((name) => !names.includes(name)))
-    .map((part) => part.slice(0, part.indexOf("\n")));
+/** Which of `names` something else on the host depends on. */
+async function neededByOthers(host: Host, names: readonly string[]): Promise<string[]> {
+  const isFree = (removed: string[]) => removed.every((name) => names.includes(name));
+  if (isFree(await simulate(host, sh`remove ${names}`, names))) return [];
+  const needed: string[] = [];
+  for (const name of names) if (!isFree(await simulate(host, sh`remove ${name}`, names))) needed.push(name);
+  return needed;
 }
 
-/** Pure: the names that a simulated run (`apt-get -s`) would remove. */
-export function removals(simulated: string): string[] {
-  return [...simulated.matchAll(/^Remv (\S+)/gm)].map((match) => match[1]!);
+/** What a command of apt would remove. */
+async function simulate(host: Host, command: string, names: readonly string[]): Promise<string[]> {
+  const { stdout } = await must(
+    host,
+    `looking at what goes with ${names.join(" ")}`,
+    `apt-get -s ${command}`,
+    names,
+  );
+  return [...stdout.matchAll(/^Remv (\S+)/gm)].map((match) => match[1]!);
 }
 
-function refuse(result: RunResult, names: readonly string[]): void {
+async function must(host: Host, doing: string, script: string, names: readonly string[]): Promise<RunResult> {
+  const result = await run(host, doing, script);
   if (result.code !== 0) throw explain(result, "", names);
+  return result;
 }
 
 /** Runs apt as soon as no other package manager runs, after finishing what one that was cut off had begun. */

@@ -1,11 +1,11 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type AnyAuthMethod, Client, type ServerHostKeyAlgorithm } from "ssh2";
+import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import type { HostSettings } from "../../config/settings";
 import { Connection } from "./connection";
-import { networkReason, sentences } from "./errors";
+import { networkReason } from "./errors";
 import { allAlgorithms, type Trust, trustOf } from "./host-key";
-import { type Way, waysIn } from "./login";
+import { Login } from "./login";
 
 /** One SSH server and how to log in to it, without what comes after that. */
 export type Endpoint = Omit<HostSettings, "sudo">;
@@ -17,22 +17,17 @@ export function endpointName({ user, address, port }: Endpoint): string {
 
 /**
  * Connects, checks the host key and logs in; through the jump host, if there is one.
- * @throws Error that says what does not work and how to fix it; at the latest after `connectTimeout`
+ * @throws Error that says what does not work and how to fix it. Each step (TCP, key exchange and login, and the
+ *   same for the jump host before) may take `connectTimeout`.
  */
 export async function connect(endpoint: Endpoint): Promise<Connection> {
   const trust = trustOf(endpoint);
-  const { ways, unusable } = waysIn(endpoint);
-  if (ways.length === 0)
-    throw new Error(
-      sentences(`there is no way to log in`, ...unusable, "set privateKey, privateKeyFile or agent"),
-    );
-  const login = new Login(endpoint, ways, unusable);
   try {
-    return await establish(endpoint, trust, login);
+    return await establish(endpoint, trust, new Login(endpoint));
   } catch (error) {
     if (!/no matching host key format/.test((error as Error).message)) throw error;
     // The host has no key of a known type: ask for any, so that the refusal can name its fingerprint.
-    return await establish(endpoint, { ...trust, algorithms: allAlgorithms }, login);
+    return await establish(endpoint, { ...trust, algorithms: allAlgorithms }, new Login(endpoint));
   }
 }
 
@@ -89,43 +84,6 @@ function reach({ address, port, connectTimeout }: Endpoint): Promise<Socket> {
       resolve(socket);
     });
   });
-}
-
-/** Tries the ways to log in one after the other, and remembers what became of them. */
-class Login {
-  #next = 0;
-  #trying: string | undefined;
-  readonly #refused: string[] = [];
-  #accepted: readonly string[] = [];
-
-  constructor(
-    private readonly endpoint: Endpoint,
-    private readonly ways: Way[],
-    private readonly unusable: string[],
-  ) {}
-
-  /** ssh2's authHandler. */
-  next(accepted: readonly string[] | null): AnyAuthMethod | false {
-    if (accepted) this.#accepted = accepted;
-    if (this.#trying !== undefined) this.#refused.push(this.#trying);
-    const way = this.ways[this.#next++];
-    this.#trying = way?.label;
-    return way ? way.method : false;
-  }
-
-  /** What the agent could not do; ssh2 goes on with the next way by itself. */
-  failed(reason: string): void {
-    this.#trying = `${this.#trying} (${reason})`;
-  }
-
-  refusal(): string {
-    const accepts = this.#accepted.length > 0 ? `; it accepts ${this.#accepted.join(", ")}` : "";
-    return sentences(
-      `the host refused the login of ${this.endpoint.user} with ${this.#refused.join(", then ")}${accepts}`,
-      ...this.unusable,
-      `put the public key into ~${this.endpoint.user}/.ssh/authorized_keys on the host, or configure the key that is there`,
-    );
-  }
 }
 
 /** Key exchange, check of the host key, and login. */

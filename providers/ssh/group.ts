@@ -3,8 +3,11 @@ import type { Fact } from "../host";
 /** How long a fact is shared after it was read: milliseconds. */
 const freshFor = 1000;
 
+type Commit<T, R> = (items: T[]) => Promise<(R | Error)[]>;
+
 interface Pending<T, R> {
   item: T;
+  commit: Commit<T, R>;
   resolve(result: R): void;
   reject(error: Error): void;
 }
@@ -18,23 +21,24 @@ export class GroupCommit<T, R> {
   #busy = false;
 
   /**
-   * @param commit returns one result per item, in their order; an `Error` rejects that item alone
+   * @param commit returns one result per item, in their order; an `Error` rejects that item alone. The first item's
+   *   commits them all.
    * @throws Error that `commit` returned for the item, or threw for all of them
    */
-  add(item: T, commit: (items: T[]) => Promise<(R | Error)[]>): Promise<R> {
+  add(item: T, commit: Commit<T, R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
-      if (!this.#busy) void this.#work(commit);
+      this.#waiting.push({ item, commit, resolve, reject });
+      if (!this.#busy) void this.#work();
     });
   }
 
-  async #work(commit: (items: T[]) => Promise<(R | Error)[]>): Promise<void> {
+  async #work(): Promise<void> {
     this.#busy = true;
     await undefined; // whoever calls in this very moment comes along
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
       try {
-        const results = await commit(batch.map(({ item }) => item));
+        const results = await batch[0]!.commit(batch.map(({ item }) => item));
         if (results.length !== batch.length)
           throw new Error(`a group commit of ${batch.length} items returned ${results.length} results`);
         batch.forEach(({ resolve, reject }, index) => {

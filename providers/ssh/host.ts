@@ -43,7 +43,7 @@ export class SshHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}` });
+      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
       try {
         return fact.parse(stdout);
       } catch (error) {
@@ -61,8 +61,9 @@ export class SshHost implements Host {
     return group.add(item, (items) => this.#facts.change(() => commit(items)));
   }
 
-  /** Ends the connection. A later call makes a new one. */
+  /** Ends the connection as soon as nothing runs any more. A later call makes a new one. */
   async close(): Promise<void> {
+    await this.#queue.idle();
     (await this.#link.current())?.connection.end();
   }
 

@@ -38,7 +38,11 @@ export class SharedLink {
 
   /** The connection, if there is one now. */
   async current(): Promise<Link | undefined> {
-    return this.#link?.catch(() => undefined);
+    try {
+      return await this.#link;
+    } catch {
+      return undefined;
+    }
   }
 
   async #make(): Promise<Link> {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type AnyAuthMethod, type ParsedKey, utils } from "ssh2";
 import type { HostSettings } from "../../config/settings";
+import { sentences } from "./errors";
 import { fingerprint } from "./known-hosts";
 import { expandHome } from "./paths";
 
@@ -79,4 +80,52 @@ function parsePrivateKey(text: string, passphrase: string | undefined): ParsedKe
   const key = Array.isArray(parsed) ? parsed[0]! : parsed;
   if (!key.isPrivateKey()) throw new Error("it is a public key; the private one is needed");
   return key;
+}
+
+/** Tries the ways to log in one after the other, and remembers what became of them. */
+export class Login {
+  readonly #user: string;
+  readonly #ways: Way[];
+  readonly #unusable: string[];
+  #next = 0;
+  #trying: string | undefined;
+  readonly #refused: string[] = [];
+  #accepted: readonly string[] = [];
+
+  /** @throws Error when there is no way that could be tried */
+  constructor(account: Account) {
+    const { ways, unusable } = waysIn(account);
+    if (ways.length === 0)
+      throw new Error(
+        unusable.length > 0
+          ? sentences("there is no key to log in with", ...unusable)
+          : "there is no key to log in with. Set privateKeyFile, privateKey or agent",
+      );
+    this.#user = account.user;
+    this.#ways = ways;
+    this.#unusable = unusable;
+  }
+
+  /** ssh2's authHandler. */
+  next(accepted: readonly string[] | null): AnyAuthMethod | false {
+    if (accepted) this.#accepted = accepted;
+    if (this.#trying !== undefined) this.#refused.push(this.#trying);
+    const way = this.#ways[this.#next++];
+    this.#trying = way?.label;
+    return way ? way.method : false;
+  }
+
+  /** What the agent could not do; ssh2 goes on with the next way by itself. */
+  failed(reason: string): void {
+    this.#trying = `${this.#trying} (${reason})`;
+  }
+
+  refusal(): string {
+    const accepts = this.#accepted.length > 0 ? `; it accepts ${this.#accepted.join(", ")}` : "";
+    return sentences(
+      `the host refused the login of ${this.#user} with ${this.#refused.join(", then ")}${accepts}`,
+      ...this.#unusable,
+      `put the public key into ~${this.#user}/.ssh/authorized_keys on the host, or configure the key that is there`,
+    );
+  }
 }

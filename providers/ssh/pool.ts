@@ -1,3 +1,4 @@
+import { parseHosts } from "../../config/load";
 import type { HostSettings } from "../../config/settings";
 import type { Host } from "../host";
 import { SshHost } from "./host";
@@ -13,11 +14,30 @@ interface Config {
 class Pool {
   #config: Config | undefined;
   #settings: Map<string, HostSettings> | undefined;
+  #exiting = false;
   readonly #hosts = new Map<string, SshHost>();
 
-  /** Keeps the configuration; what it says is looked at when the first host is asked for. */
+  /**
+   * Keeps the configuration; what it says is looked at when the first host is asked for. Called in the provider
+   * process alone, so that is also where it takes over the signals.
+   */
   configure(config: Config): void {
+    if (!this.#config)
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#exit());
     this.#config = config;
+    this.#settings = undefined;
+  }
+
+  /**
+   * The engine starts the provider in a process group of its own: ^C in the terminal does not come here, and
+   * operations in flight go on. When the run is over the engine sends SIGINT, and waits 5 s for the exit. Something
+   * is still in flight then only after a second ^C: it gets these 5 s, so that a script is not left half-done.
+   */
+  async #exit(): Promise<void> {
+    if (this.#exiting) process.exit(130);
+    this.#exiting = true;
+    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+    process.exit(0);
   }
 
   /**
@@ -34,18 +54,13 @@ class Pool {
   }
 
   #find(name: string): HostSettings {
-    this.#settings ??= parse(this.#config);
+    this.#settings ??= parseHosts(this.#config ?? { get: () => undefined });
     const settings = this.#settings.get(name);
     if (settings) return settings;
     throw new Error(
       `there is no server ${name} in the stack config (it has ${[...this.#settings.keys()].join(", ") || "none"}). To remove the server's resources, put it back, run \`pulumi destroy --target\` with them, and then take it out; if the host is gone for good, \`pulumi state delete\` forgets them.`,
     );
   }
-}
-
-/** Stands in until the stack config's schema is here. */
-function parse(_config: Config | undefined): Map<string, HostSettings> {
-  return new Map();
 }
 
 export const hosts = new Pool();

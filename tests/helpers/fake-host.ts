@@ -71,7 +71,7 @@ export class FakeHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}` });
+      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
       return fact.parse(stdout);
     });
   }

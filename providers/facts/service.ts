@@ -21,36 +21,11 @@ const startedAtBoot = ["enabled", "static", "indirect", "generated", "alias"];
 /** What SIGHUP would do to the main process: `fatal` when the unit reloads by it and the process can't take it yet. */
 export type Hangup = "handled" | "fatal" | "unused";
 
-/** All units in one round trip, by name. */
-export function services(units: readonly string[]): Fact<Record<string, Unit>> {
+export function service(unit: string): Fact<Unit> {
   return {
-    name: `services ${units.join(" ")}`,
-    // One call per unit, since `Id` is another name where the unit is an alias.
-    script: sh`for unit in ${units}; do
-  echo "Unit=$unit"
-  systemctl show -p LoadState,UnitFileState,ActiveState,Result,MainPID -- "$unit"
-done`,
-    parse(stdout) {
-      const parts = stdout.split(/^Unit=/m).slice(1);
-      return Object.fromEntries(
-        parts.map((part) => [part.slice(0, part.indexOf("\n")), parseUnit(part)] as const),
-      );
-    },
-  };
-}
-
-function parseUnit(text: string): Unit {
-  const properties = Object.fromEntries(
-    [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value]),
-  );
-  const file = properties.UnitFileState ?? "";
-  return {
-    found: properties.LoadState !== "not-found",
-    enabled: startedAtBoot.includes(file),
-    masked: file.startsWith("masked") || properties.LoadState === "masked",
-    state: properties.ActiveState ?? "",
-    result: properties.Result ?? "",
-    mainPid: Number(properties.MainPID ?? 0),
+    name: `service ${unit}`,
+    script: sh`systemctl show -p LoadState,UnitFileState,ActiveState,Result,MainPID -- ${unit}`,
+    parse: parseUnit,
   };
 }
 
@@ -64,6 +39,19 @@ export function starting(unit: string): Fact<Unit & { hangup: Hangup }> {
     script: sh`systemctl show -p LoadState,UnitFileState,ActiveState,Result,MainPID,ExecReload -- ${unit}
 grep -sE '^Sig(Blk|Cgt):' "/proc/$(systemctl show -p MainPID --value -- ${unit})/status" || true`,
     parse: (stdout) => ({ ...parseUnit(stdout), hangup: parseHangup(stdout) }),
+  };
+}
+
+function parseUnit(stdout: string): Unit {
+  const properties = new Map([...stdout.matchAll(/^(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value]));
+  const get = (key: string) => properties.get(key) ?? "";
+  return {
+    found: get("LoadState") !== "not-found",
+    enabled: startedAtBoot.includes(get("UnitFileState")),
+    masked: get("LoadState") === "masked" || get("UnitFileState").startsWith("masked"),
+    state: get("ActiveState"),
+    result: get("Result"),
+    mainPid: Number(get("MainPID")),
   };
 }
 

@@ -1,0 +1,47 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Environment, thisMachine } from "./environment";
+import { decode, parse, parseHost } from "./parse";
+import { report } from "./problems";
+import type { HostSettings, Settings } from "./settings";
+
+const namespace = "prosody:";
+
+/**
+ * The settings of the current stack.
+ * @throws pulumi.RunError with every problem of the stack config, before anything connects anywhere
+ */
+export function load(): Settings {
+  const values = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(namespace));
+  const raw = Object.fromEntries(
+    values
+      .map(([key, text]) => [key.slice(namespace.length), decode(text)])
+      .filter(([, value]) => value !== undefined),
+  );
+  const { settings, problems } = parse(raw, thisMachine(), encryptedOptions());
+  if (!settings) throw new pulumi.RunError(report(problems));
+  return settings;
+}
+
+/**
+ * How to reach each host, by name of its server, for the process that connects to them.
+ * @param config of the provider; its keys are full, such as `prosody:host`
+ * @throws Error with every problem
+ */
+export function parseHosts(
+  config: { get(key: string): string | undefined },
+  env: Environment = thisMachine(),
+): Map<string, HostSettings> {
+  const { hosts, problems } = parseHost({ host: decode(config.get(`${namespace}host`)) }, env);
+  if (problems.length > 0) throw new Error(report(problems));
+  return hosts;
+}
+
+/**
+ * Top-level options with a secret in them; where inside, Pulumi does not tell. The SDK has the list for its own
+ * use only, so that it is read here as the language host hands it over.
+ */
+function encryptedOptions(): ReadonlySet<string> {
+  const runtime = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+  const keys = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(namespace));
+  return new Set(keys.filter((key) => runtime.isConfigSecret(key)).map((key) => key.slice(namespace.length)));
+}

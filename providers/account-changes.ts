@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { verifierOf } from "./facts/accounts";
+import type { Host } from "./host";
+import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
+import type { Verifier } from "./scram";
+import { sh } from "./ssh/quote";
+
+/**
+ * `set`: make the account, or give it a password if it has none. `replace`: the same, and set the password in any
+ * case, which logs its clients out. `delete`: archive and delete it, if it is there.
+ */
+export type AccountChange =
+  | { action: "set" | "replace"; jid: string; password: string }
+  | { action: "delete"; jid: string };
+
+/** Archives of deleted accounts; only root may look. */
+export const archiveDirectory = "/var/backups/prosody-pulumi";
+
+/**
+ * Carries out one change, in one round trip with all that arrive at the same time: in the running server over its
+ * admin socket, which also ends the sessions of the account, or in the storage when no server answers.
+ *
+ * Before a deletion all the user's data goes to `<archiveDirectory>/<jid>-<UTC time>.tar.gz`, in the format of
+ * Prosody's internal storage. To restore it: stop Prosody, extract the archive as root in its data directory
+ * (`tar -xzpf ARCHIVE -C /var/lib/prosody`), start Prosody.
+ * @returns the account's verifier; `undefined` after a deletion
+ * @throws Error with Prosody's reason; then nothing was changed, and a new account was not made
+ */
+export function changeAccount(host: Host, change: AccountChange): Promise<Verifier | undefined> {
+  return host.group("accounts", change, (changes) => commit(host, changes));
+}
+
+async function commit(host: Host, changes: AccountChange[]): Promise<(Verifier | undefined | Error)[]> {
+  const now = new Date();
+  const fields = changes.flatMap((change) => {
+    const [user, domain] = split(change.jid);
+    return [
+      change.action,
+      user,
+      domain,
+      "password" in change ? change.password : archiveFile(change.jid, now),
+    ];
+  });
+  const { code, stdout } = await host.run(luaScript, {
+    doing: `changing ${changes.length === 1 ? changes[0]!.jid : `${changes.length} accounts`}`,
+    input: luaInput(
+      ["wire", "admin-socket", "prosody", "archive", "change-accounts"],
+      Buffer.concat([adminSockets, 30, luaSource("accounts"), ...fields].map(lengthPrefixed)),
+    ),
+    timeout: 60 + changes.length,
+    accept: [0, notInstalled],
+    changes: true,
+  });
+  if (code === notInstalled) return withoutProsody(host, changes, now);
+  const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
+  return changes.map((_, index) => result(lines[index]));
+}
+
+function result(line: string | undefined): Verifier | undefined | Error {
+  if (!line) return new Error("Prosody gave no answer.");
+  const { error, account } = JSON.parse(line) as { error?: string; account?: Partial<Verifier> };
+  if (error !== undefined) return new Error(error);
+  return account && verifierOf(account);
+}
+
+/** Deletes what the internal storage has of the users; nothing else can be done with accounts. */
+async function withoutProsody(
+  host: Host,
+  changes: AccountChange[],
+  now: Date,
+): Promise<(undefined | Error)[]> {
+  const deletions = changes.filter(({ action }) => action === "delete");
+  if (deletions.length > 0)
+    await host.run(deletions.map(({ jid }) => removeFiles(jid, archiveFile(jid, now))).join("\n"), {
+      doing: "deleting accounts without Prosody",
+      changes: true,
+    });
+  return changes.map(({ action }) =>
+    action === "delete" ? undefined : new Error("Prosody is not installed, so it can have no account."),
+  );
+}
+
+/** Archives and removes the files of a user below the data directory, if there are any. */
+export function removeFiles(jid: string, archive: string): string {
+  const [user, domain] = split(jid).map(fileName);
+  return sh`cd /var/lib/prosody 2>/dev/null || exit 0
+umask 077
+set --
+for file in ${domain!}/*/${user!}.dat ${domain!}/*/${user!}.list ${domain!}/*/${user!}.lidx; do
+  [ -f "$file" ] && set -- "$@" "$file"
+done
+if [ $# -gt 0 ]; then
+  mkdir -p -m 700 ${archiveDirectory} && tar -czf ${archive} -- "$@" && rm -- "$@" || exit 1
+fi`;
+}
+
+/** As Prosody names files: everything but ASCII letters and digits becomes %xx. */
+function fileName(text: string): string {
+  return [...Buffer.from(text)]
+    .map((byte) =>
+      /[A-Za-z0-9]/.test(String.fromCharCode(byte))
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).padStart(2, "0")}`,
+    )
+    .join("");
+}
+
+/** A file name has at most 255 bytes. */
+function archiveFile(jid: string, now: Date): string {
+  const name = Buffer.byteLength(jid) <= 200 ? jid : createHash("sha256").update(jid).digest("hex");
+  return `${archiveDirectory}/${name}-${now.toISOString().replace(/[-:]/g, "")}.tar.gz`;
+}
+
+function split(jid: string): [user: string, domain: string] {
+  const at = jid.indexOf("@");
+  return [jid.slice(0, at), jid.slice(at + 1)];
+}

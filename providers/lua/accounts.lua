@@ -1,0 +1,82 @@
+-- What is done with accounts, in the running server (through the admin shell) and without it alike. Globals last
+-- as long as the connection to the admin shell. This file has to stay below the shell's 10,000 bytes.
+
+local usermanager = require "core.usermanager"
+local storagemanager = require "core.storagemanager"
+local config = require "core.configmanager"
+local stringprep = require "util.encodings".stringprep
+local json = require "util.json"
+
+-- The account as it is stored: its SCRAM verifier (RFC 5802), or an empty table when it has no password.
+-- Nil when there is no account.
+function stored_account(user, host)
+  local data, err = storagemanager.open(host, "accounts"):get(user)
+  if err then error(tostring(err), 0) end
+  if not data then return nil end
+  local account = {
+    salt = data.salt, iterations = data.iteration_count,
+    storedKey = data.stored_key, serverKey = data.server_key,
+  }
+  if data.password and not data.stored_key then
+    -- Stored in clear by another authentication module, until the user logs in.
+    local hash = require "util.sasl.scram".hashers["SHA-1"]
+    local hex = require "util.hex"
+    account.salt, account.iterations = require "util.uuid".generate(), 10000
+    local ok, stored_key, server_key = hash(data.password, account.salt, account.iterations)
+    if not ok then return {} end
+    account.storedKey, account.serverKey = hex.encode(stored_key), hex.encode(server_key)
+  end
+  return account
+end
+
+local function must(ok, err)
+  if not ok then error(tostring(err), 0) end
+end
+
+local function create(user, host, password)
+  if not usermanager.create_user_with_role then -- 0.12
+    return must(usermanager.create_user(user, password, host))
+  end
+  local role = config.get("*", "default_provisioned_role") or "prosody:member"
+  local ok, err = usermanager.create_user_with_role(user, password, host, role)
+  if not ok then
+    -- What is there by now is disabled and has no password.
+    if stored_account(user, host) then usermanager.delete_user(user, host) end
+    must(ok, err)
+  end
+end
+
+-- Makes an account, or gives a password to one that has none. With `replace`, sets the password in any case:
+-- clients that are online are logged out.
+function set_account(user, host, password, replace)
+  if not prosody.hosts[host] then error(host .. " is not among Prosody's virtual hosts", 0) end
+  if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name", 0) end
+  if not stringprep.saslprep(password) then error("Prosody refuses the password: SASLprep (RFC 4013)", 0) end
+  local before = stored_account(user, host)
+  if not before then
+    create(user, host, password)
+  elseif replace or not before.storedKey then
+    must(usermanager.set_password(user, password, host, nil))
+    -- An account without a password was cut off while it was made, when it is disabled still.
+    if not before.storedKey and usermanager.enable_user then usermanager.enable_user(user, host) end
+  end
+  return stored_account(user, host)
+end
+
+-- Removes an account with the user's data.
+function delete_account(user, host)
+  if prosody.hosts[host].type == "local" and stored_account(user, host) then
+    must(usermanager.delete_user(user, host))
+  end
+end
+
+function has_host(host)
+  return prosody.hosts[host] ~= nil
+end
+
+-- Runs one of the above. A line of JSON: {"account": …} or {"error": …}
+function account_json(action, ...)
+  local ok, result = pcall(action, ...)
+  if not ok then return json.encode { error = tostring(result) } end
+  return json.encode { account = result }
+end

@@ -1,0 +1,58 @@
+-- Prosody's own libraries outside of the server, as prosodyctl loads them: whatever the storage, no server needed.
+
+local startup
+
+-- Loads libraries and configuration. With `as_root` the process stays root until become_prosody().
+-- Raises an error when Prosody can't read its configuration.
+local function load_prosody(as_root)
+  for line in io.lines(os.getenv "PROSODYCTL") do
+    local name, value = line:match "^(CFG_%u+)%s*=%s*['\"](.-)['\"]"
+    if name then _G[name] = value end
+  end
+  assert(CFG_SOURCEDIR, "prosodyctl does not say where Prosody's libraries are")
+  package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
+  package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
+  if not pcall(require, "prosody.loader") then pcall(require, "loader") end
+  arg = { "--silent", as_root and "--root" or nil }
+  local exit, print_ = os.exit, print
+  os.exit = function() error("Prosody can't read its configuration; `prosodyctl check config` says why", 0) end
+  print = function() end
+  local ok, reason = pcall(function()
+    startup = require "util.startup"
+    startup.prosodyctl()
+  end)
+  os.exit, print = exit, print_
+  if not ok then error(reason, 0) end
+end
+
+-- From here on the process is the user that the server runs as, so that what it writes belongs to that user.
+local function become_prosody()
+  prosody.opts.root = nil
+  startup.switch_user()
+end
+
+local prepared = {}
+
+-- Makes the storage of a virtual host usable, be it configured or not.
+local function prepare_host(host)
+  if prepared[host] then return end
+  prepared[host] = true
+  -- Each with events of its own: prosodyctl's hosts share theirs, so that one host's storage replaces another's.
+  prosody.hosts[host] = {
+    type = "local", modules = {}, sessions = {},
+    events = require "util.events".new(),
+    users = require "core.usermanager".new_null_provider(host),
+  }
+  require "core.storagemanager".initialize_host(host)
+end
+
+-- Makes what usermanager does with accounts usable, too.
+local function prepare_accounts(host)
+  prepare_host(host)
+  if prosody.hosts[host].users.name == "null" then require "core.usermanager".initialize_host(host) end
+end
+
+local function is_configured(host)
+  local config = require "core.configmanager".getconfig()
+  return rawget(config, host) ~= nil and host ~= "*"
+end

@@ -1,0 +1,145 @@
+import { releases } from "../../../config/features";
+import { Secret } from "../../../config/secret";
+import { renderConfiguration } from "../../../templates/render";
+import { domain, server, variants } from "../../fixtures/server";
+import { expectGolden } from "../../helpers/golden";
+
+const main = "/etc/prosody/prosody.cfg.lua";
+const secrets = "/etc/prosody/secrets.cfg.lua";
+
+describe.each(releases)("for Prosody %s", (release) => {
+  test.each(Object.entries(variants))("%s", (name, settings) => {
+    const rendered = renderConfiguration(settings, release);
+    const folder = `${release}/${name.replaceAll(/[^a-z]+/g, "-")}`;
+    expect(Object.keys(rendered.files)).toEqual([main]);
+    for (const [path, file] of Object.entries({ ...rendered.files, ...rendered.secrets }))
+      expectGolden(`${folder}/${path.replace("/etc/prosody/", "")}`, file.content);
+  });
+});
+
+const render = (changes: Parameters<typeof server>[0]) => renderConfiguration(server(changes), "13.0");
+const text = (changes: Parameters<typeof server>[0]) => render(changes).files[main]!.content;
+const lines = (changes: Parameters<typeof server>[0], pattern: RegExp) =>
+  text(changes)
+    .split("\n")
+    .filter((line) => pattern.test(line));
+
+test("every file is root's, and Prosody's group may read it", () => {
+  const { files, secrets } = render({ options: { x: new Secret("y") } });
+  for (const { mode, owner, group } of Object.values({ ...files, ...secrets }))
+    expect({ mode, owner, group }).toEqual({ mode: "0640", owner: "root", group: "prosody" });
+});
+
+test("the same settings give the same text", () => expect(text({})).toBe(text({})));
+
+describe("secrets", () => {
+  const options = { turn_external_secret: new Secret("s3cret"), sql: { password: new Secret("pa55") }, x: 1 };
+
+  test("are in a file of their own, included by its name alone", () => {
+    const rendered = render({ options });
+    expect(JSON.stringify([rendered.files, rendered.warnings, rendered.report])).not.toMatch(/s3cret|pa55/);
+    expect(rendered.secrets[secrets]!.content.split("\n").slice(-3)).toEqual([
+      'turn_external_secret = "s3cret"',
+      'sql = { password = "pa55" }',
+      "",
+    ]);
+    expect(lines({ options }, /^Include/)).toEqual(['Include "secrets.cfg.lua"']);
+  });
+
+  test("are included before the first virtual host, so that they are global", () => {
+    const content = text({ options });
+    expect(content.indexOf("Include ")).toBeLessThan(content.indexOf("VirtualHost "));
+    expect(content.indexOf("Include ")).toBeGreaterThan(content.indexOf("x = 1"));
+  });
+
+  test("none: no file, no Include", () => {
+    expect(render({ options: { x: 1 } }).secrets).toEqual({});
+    expect(lines({ options: { x: 1 } }, /Include/)).toEqual([]);
+  });
+});
+
+describe("options", () => {
+  test("a default is replaced where it stands, and written once", () =>
+    expect(lines({ options: { archive_expires_after: "1y" } }, /archive_expires_after/)).toEqual([
+      'archive_expires_after = "1y"',
+    ]));
+
+  test("what belongs to a setting is refused, all problems at once", () =>
+    expect(() => render({ options: { c2s_ports: [1], "a b": 1 } })).toThrow(
+      'prosody:options: "c2s_ports" is not set here. Use prosody:ports.clientStarttls.\n' +
+        'prosody:options: "a b" can\'t be the name of an option. ' +
+        "Names are letters, digits and underscores, as in c2s_idle_timeout.",
+    ));
+});
+
+describe("ports", () => {
+  test.each([
+    ["clientStarttls", "c2s_ports"],
+    ["clientDirectTls", "c2s_direct_tls_ports"],
+    ["server", "s2s_ports"],
+    ["serverDirectTls", "s2s_direct_tls_ports"],
+    ["https", "https_ports"],
+    ["proxy65", "proxy65_ports"],
+    ["components", "component_ports"],
+  ])("%s: %s", (port, option) => {
+    const pattern = new RegExp(`^${option} =`);
+    const { ports } = server();
+    expect(lines({ ports: { ...ports, [port]: 7777 } }, pattern)).toEqual([`${option} = { 7777 }`]);
+    expect(lines({ ports: { ...ports, [port]: false } }, pattern)).toEqual([`${option} = {}`]);
+  });
+});
+
+test.each([
+  ["everyone", "false"],
+  ["admins", "true"],
+  ["local", '"local"'],
+] as const)("rooms made by %s: restrict_room_creation = %s", (creators, restriction) =>
+  expect(
+    lines({ conference: { enabled: true, subdomain: "c", creators } }, /restrict_room_creation/),
+  ).toEqual([`\trestrict_room_creation = ${restriction}`]),
+);
+
+test("every virtual host has its own services, under Unicode names as XMPP has them", () =>
+  expect(
+    lines({ domains: [domain("example.test"), domain("xn--bcher-kva.test")] }, /^(VirtualHost|Component)/),
+  ).toEqual([
+    'VirtualHost "example.test"',
+    'Component "conference.example.test" "muc"',
+    'Component "upload.example.test" "http_file_share"',
+    'Component "proxy.example.test" "proxy65"',
+    'VirtualHost "bücher.test"',
+    'Component "conference.bücher.test" "muc"',
+    'Component "upload.bücher.test" "http_file_share"',
+    'Component "proxy.bücher.test" "proxy65"',
+  ]));
+
+test.each([
+  [{ domains: [domain("example.test"), domain("upload.example.test")] }, "upload.example.test"],
+  [{ conference: { ...server().conference, subdomain: "upload" } }, "upload.example.test"],
+])("two hosts of one name are refused", (changes, name) =>
+  expect(() => render(changes)).toThrow(
+    `Two virtual hosts or services are called ${name}: change prosody:domains, or the subdomain in ` +
+      "prosody:conference, prosody:upload or prosody:proxy65.",
+  ),
+);
+
+describe("warnings", () => {
+  test("none by default, on either release", () =>
+    expect(releases.map((release) => renderConfiguration(server(), release).warnings)).toEqual([[], []]));
+
+  test("of what the user asked for and does not get", () => {
+    const { ports } = server();
+    expect(render({ ports: { ...ports, https: false } }).warnings).toEqual([
+      "prosody:ports.https is off, so that nobody can upload files: set a port, or prosody:upload.enabled to false.",
+    ]);
+    expect(render({ ports: { ...ports, server: false, serverDirectTls: false } }).warnings).toEqual([
+      "prosody:ports.server and serverDirectTls are off, so that this server talks to no other server.",
+    ]);
+    expect(renderConfiguration(server({ extraModules: ["account_activity"] }), "0.12").warnings).toEqual([
+      "prosody:extraModules: account_activity is left out: Prosody 0.12 does not have it.",
+    ]);
+    expect(render({ options: { allow_registration: true } }).warnings).toEqual([
+      "prosody:options: allow_registration is true: everybody may make an account.",
+    ]);
+  });
+});
