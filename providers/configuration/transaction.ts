@@ -1,6 +1,6 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
-import { lengthPrefixed, luaInput, luaSource, parseBytes } from "../lua";
+import { luaInput, parseBytes } from "../lua";
 import type { HostFacts, Model } from "./model";
 import { judge } from "./preflight";
 import * as scripts from "./scripts";
@@ -194,10 +194,7 @@ function lines(...all: string[]): Buffer {
 }
 
 function inspectInput(file: string, mode: "check" | "load"): Buffer {
-  return luaInput(
-    "inspect",
-    Buffer.concat([Buffer.from(`${file}\n${mode}\n`), lengthPrefixed(luaSource("common"))]),
-  );
+  return luaInput(["common", "inspect"], lines(file, mode));
 }
 
 /** The JSON of the line that starts with "@name". */

@@ -1,7 +1,6 @@
 -- What the programs of the configuration share, in the running server as well as in `inspect.lua`.
 -- Sets the globals `list`, `json` and `options_of`.
 
-local hashes = require "util.hashes"
 local is_list = {}
 
 -- A table that becomes a JSON array even when it is empty.
@@ -45,6 +44,7 @@ end
 -- Loaded configuration → { host = { option = digest } }: what differs is known without any value, some of which
 -- are secret, leaving its process.
 function options_of(configuration)
+  local hashes = require "util.hashes"
   local hosts = {}
   for host, options in pairs(configuration) do
     hosts[host] = {}

@@ -3,12 +3,12 @@
 -- Runs as root and becomes the prosody user before it looks at anything, so that what it can't read, the server
 -- can't read either.
 --
--- Input:  CONFIGURATION-FILE\n, "check" or "load"\n, LENGTH\n and the bytes of common.lua
+-- Runs after common.lua.
+-- Input:  CONFIGURATION-FILE\n, "check" or "load"\n
 -- Output: with "check", a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
 --         Then a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
 
 local file, check = io.read("*l"), io.read("*l") == "check"
-local common = io.read(tonumber(io.read("*l")))
 
 local function output_of(command)
   local pipe = io.popen(command .. " 2>&1")
@@ -18,12 +18,11 @@ local function output_of(command)
 end
 
 local prosodyctl = os.getenv "PROSODYCTL"
-local host
 if check then
   local text, code = output_of(("'%s' --config '%s' check config"):format(prosodyctl, file))
   local listening = output_of "ss -Hltnp"
   local main_pid = output_of "systemctl show prosody --property MainPID --value"
-  host = { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }
+  io.write("@host ", json { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }, "\n")
 end
 
 -- As prosodyctl itself begins: the places that the distribution's build wrote into it.
@@ -34,8 +33,6 @@ end
 package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
 package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
 if not pcall(require, "prosody.loader") then pcall(require, "loader") end
-assert(load(common, "=common"))()
-if host then io.write("@host ", json(host), "\n") end
 
 -- Prosody merges hosts of the same name, and reads an unknown name as nil, without a word.
 local defined, undefined

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ConfigurationInputs, ConfigurationState } from "../../providers/configuration";
-import { configuration } from "../../providers/handlers/configuration";
+import { configurationHandler as configuration } from "../../providers/handlers/configuration";
 import { openHost } from "../../providers/ssh/host";
 import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
 import { connect, type Session } from "../helpers/xmpp";

@@ -1,7 +1,7 @@
 import type { ConfigurationInputs } from "../../../../providers/configuration";
 import { commands } from "../../../../providers/configuration/server";
 import { found } from "../../../../providers/configuration/transaction";
-import { configuration } from "../../../../providers/handlers/configuration";
+import { configurationHandler as configuration } from "../../../../providers/handlers/configuration";
 
 const file = (content: string, mode = "0640") => ({ content, mode, owner: "root", group: "prosody" });
 const main = "/etc/prosody/prosody.cfg.lua";
