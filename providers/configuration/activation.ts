@@ -81,6 +81,7 @@ function differences(running: Running, wanted: Model): ChangedOption[] {
     const was = running.options[host] ?? {};
     const is = wanted.options[host] ?? {};
     return [...new Set([...Object.keys(was), ...Object.keys(is)])]
+      .filter((option) => is[option] !== "?")
       .filter((option) => (was[option] ?? [""]).some((digest) => digest !== (is[option] ?? "")))
       .sort()
       .map((option) => ({ host, option }));

@@ -33,7 +33,7 @@ export function judge(facts: HostFacts | undefined, model: Model | undefined, te
   return {
     refusals: [
       ...remarks.filter(isFatal),
-      ...model.problems.map(live).sort(),
+      ...new Set(model.problems.map(live).sort()),
       ...withoutShell(model),
       ...clashes(model.ports),
       ...foreign(model.ports, facts?.listening ?? "", facts?.pid ?? 0),

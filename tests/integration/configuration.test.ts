@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { ConfigurationInputs, ConfigurationState } from "../../providers/configuration";
+import { swap } from "../../providers/configuration/scripts";
 import { configurationHandler as configuration } from "../../providers/handlers/configuration";
+import type { Host } from "../../providers/host";
 import { openHost } from "../../providers/ssh/host";
 import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
 import { connect, type Session } from "../helpers/xmpp";
@@ -8,6 +10,7 @@ import { connect, type Session } from "../helpers/xmpp";
 const alice = { jid: "alice@example.test", password: "Alice's" };
 const main = "/etc/prosody/prosody.cfg.lua";
 const secrets = "/etc/prosody/secrets.cfg.lua";
+const plugins = "/usr/local/lib/prosody/modules";
 
 interface Parts {
   modules?: string[];
@@ -134,6 +137,18 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     expect(await client.end()).toBe("alive");
     expect((await configuration.read(host, state))?.live).toBe(true);
   }
+
+  test("a first configuration that the server can't run brings the distribution's back", async () => {
+    await sh(`mkdir -p ${plugins}; echo 'error("no such luck")' > ${plugins}/mod_broken.lua`);
+    const before = await fingerprint();
+    const broken = inputs({ global: `plugin_paths = { "${plugins}" }`, modules: ["broken"] });
+    await expect(configuration.create(host, broken)).rejects.toThrow(
+      /broken.*no such luck.*The previous configuration is back in force\./,
+    );
+    expect(await fingerprint()).toBe(before);
+    expect(await shell("host:list()")).toMatch(/localhost/);
+    expect(await sh("ls -A /var/backups/prosody-pulumi 2>/dev/null || true")).toBe("");
+  }, 60_000);
 
   test("create replaces the distribution's configuration in the running server", async () => {
     state = await configuration.create(host, inputs());
@@ -281,10 +296,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
   });
 
   describe("takes back what the server can't run:", () => {
-    const plugins = "/usr/local/lib/prosody/modules";
-
     test("a module that fails when it is loaded", async () => {
-      await sh(`mkdir -p ${plugins}; echo 'error("no such luck")' > ${plugins}/mod_broken.lua`);
       await bring({ global: `plugin_paths = { "${plugins}" }` });
       const before = [await fingerprint(), await pid()];
       const client = await session();
@@ -338,6 +350,81 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     expect(await client.end()).toBe("alive");
   }, 60_000);
 
+  describe("a change that was cut off", () => {
+    /** The provider is killed right after this script ran: nothing more reaches the host. */
+    const killedAfter = (last: string): Host => {
+      let dead = false;
+      return {
+        name: host.name,
+        fact: (fact) => host.fact(fact),
+        group: (key, item, commit) => host.group(key, item, commit),
+        async run(script, options) {
+          if (dead) throw new Error("killed");
+          const result = await host.run(script, options);
+          dead = script === last;
+          return result;
+        },
+      };
+    };
+    const target = inputs({
+      modules: ["time"],
+      hosts: 'Component "conference.example.test" "muc"\n  restrict_room_creation = true\n',
+    });
+
+    test("between the files and the server is seen, and the next one heals it", async () => {
+      const [client, before] = [await session(), await pid()];
+      await expect(configuration.update(killedAfter(swap), state, target)).rejects.toThrow("killed");
+      const seen = await configuration.read(host, { ...target, warnings: [] });
+      expect(seen).toEqual({ ...target, live: false, warnings: [] });
+      state = await configuration.update(host, seen!, target);
+      expect(await shell('module:list("example.test")')).toMatch(/time/);
+      expect(await configuration.read(host, state)).toEqual({ ...target, warnings: [] });
+      expect(await sh("ls -A /etc/prosody | grep '^[.]' || true")).toBe("");
+      expect([await pid(), await client.end()]).toEqual([before, "alive"]);
+      await bring();
+    }, 60_000);
+
+    test("can be followed by one that fails: what worked last comes back", async () => {
+      const before = await fingerprint();
+      await expect(configuration.update(killedAfter(swap), state, target)).rejects.toThrow("killed");
+      await expect(bring({ global: 'c2s_interfaces = { "192.0.2.1" }' })).rejects.toThrow(/is back in force/);
+      expect(await fingerprint()).toBe(before);
+      expect(await configuration.read(host, state)).toEqual(state);
+    }, 60_000);
+  });
+
+  test("no secret is in a command or an error", async () => {
+    const scripts: string[] = [];
+    const recorded: Host = {
+      name: host.name,
+      fact: (fact) => host.fact(fact),
+      group: (key, item, commit) => host.group(key, item, commit),
+      run(script, options) {
+        scripts.push(script, options.doing);
+        return host.run(script, options);
+      },
+    };
+    const canary = "canary-5f2c";
+    state = await configuration.update(recorded, state, inputs({ secret: canary }));
+    const broken = inputs({ secret: `${canary}" "${canary}` });
+    const error = await configuration
+      .update(recorded, state, broken)
+      .catch((thrown: Error) => thrown.message);
+    expect(error).toMatch(/secrets\.cfg\.lua/);
+    expect([...scripts, error].filter((text) => String(text).includes(canary))).toEqual([]);
+    expect(scripts.length).toBeGreaterThan(5);
+    await bring();
+  }, 60_000);
+
+  test("a file that is taken out goes", async () => {
+    const all = inputs();
+    const open = all.files[main]!.content.replace('Include "secrets.cfg.lua"', 'turn_external_secret = "x"');
+    await update({ ...all, files: { [main]: { ...all.files[main]!, content: open } }, secrets: {} });
+    expect(await sh("ls /etc/prosody")).not.toMatch(/secrets/);
+    expect(state.secrets).toEqual({});
+    await bring();
+  }, 60_000);
+
   test("a stopped server stays stopped", async () => {
     await sh("systemctl stop prosody");
     expect((await configuration.read(host, state))?.live).toBe(true);
@@ -346,4 +433,35 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     await sh("systemctl start prosody");
     await bring();
   }, 60_000);
+
+  describe("delete", () => {
+    const backups = "/var/backups/prosody-pulumi";
+
+    test("puts the distribution's configuration back into force, and archives ours", async () => {
+      await configuration.delete(host, state);
+      expect(await sh("dpkg --verify prosody")).toBe("");
+      expect(await sh("ls -A /etc/prosody")).toBe(
+        "README\ncerts\nconf.avail\nconf.d\nmigrator.cfg.lua\nprosody.cfg.lua",
+      );
+      expect(await shell("host:list()")).toMatch(/^(?!.*example\.test).*localhost/s);
+      const archive = await sh(`ls ${backups}/configuration-*.tar.gz`);
+      expect(await sh(`stat -c %a ${archive}; tar -xzOf ${archive} etc/prosody/secrets.cfg.lua`)).toBe(
+        '600\nturn_external_secret = "s3cret"',
+      );
+    }, 60_000);
+
+    test("of what is gone succeeds and changes nothing", async () => {
+      const before = [await fingerprint(), await pid(), await sh(`ls -A ${backups}`)];
+      await configuration.delete(host, state);
+      expect([await fingerprint(), await pid(), await sh(`ls -A ${backups}`)]).toEqual(before);
+    }, 60_000);
+
+    test("succeeds after the package was purged", async () => {
+      state = await configuration.create(host, inputs());
+      await sh("DEBIAN_FRONTEND=noninteractive apt-get purge --yes prosody; rm -rf /etc/prosody");
+      expect(await configuration.read(host, state)).toBeUndefined();
+      await configuration.delete(host, state);
+      await expect(configuration.create(host, inputs())).rejects.toThrow(/Install Prosody first/);
+    }, 120_000);
+  });
 });

@@ -136,6 +136,10 @@ describe("a changed option", () => {
     expect(activation(server(), without)).toEqual([["reload"], ["settle"]]);
   });
 
+  test("that only the service is given, from systemd's credentials, is none", () => {
+    expect(activation(server(), changed("*", "log", "?"))).toEqual([]);
+  });
+
   test("of two readers, of which one holds connections, needs a restart", () => {
     const model = changed("*", "c2s_require_encryption");
     model.reads.c2s!.push("c2s_require_encryption");
