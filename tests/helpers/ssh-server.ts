@@ -142,7 +142,7 @@ export function settingsFor(
     trust: { kind: "pinned", hostKeys: server.hostKeys ?? [keyPair("ed25519", "host").public] },
     login: { privateKey: new Secret(keyPair("ed25519", "user").private) },
     sudo: false,
-    connectTimeout: 2,
+    connectTimeout: 20,
     ...settings,
   };
 }
