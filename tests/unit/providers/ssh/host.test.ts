@@ -174,6 +174,14 @@ describe("a lost connection", () => {
     expect(server.commands).toHaveLength(1);
   });
 
+  test("nor is one of which that is not known", async () => {
+    const { host, server } = await connected({ unanswered: (connection) => connection.end() });
+    expect(await failure(host.run("script", { doing }))).toBe(
+      "xmpp.example.com: counting may not have begun: the host closed the connection. See on the host whether it did.\ncommand: script",
+    );
+    expect(server.commands).toHaveLength(1);
+  });
+
   test("it is made again once, not for ever", async () => {
     let sessions = 0;
     const { host, server } = await connected({
@@ -184,7 +192,7 @@ describe("a lost connection", () => {
       },
     });
     expect(await failure(host.run("script", { doing }))).toBe(
-      "xmpp.example.com: the host started no session: the host closed the connection.",
+      "xmpp.example.com: counting was not begun: the host opened no session (the host closed the connection).\ncommand: script",
     );
     expect(server.connections()).toBe(2);
   });
