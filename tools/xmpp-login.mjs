@@ -10,7 +10,9 @@ import { client } from "@xmpp/client";
 let input = "";
 for await (const chunk of process.stdin) input += chunk;
 const { address, port, jid, password } = JSON.parse(input);
-const [username, domain] = jid.split("@");
+const [localpart, domain] = jid.split("@");
+// xmpp.js encodes by btoa(), which takes each character for one byte.
+const username = Buffer.from(localpart).toString("latin1");
 
 const xmpp = client({ service: `xmpp://${address}:${port}`, domain, username, password, resource: "login" });
 xmpp.timeout = 15_000;

@@ -9,7 +9,9 @@ import { client, xml } from "@xmpp/client";
 const lines = readline.createInterface({ input: process.stdin });
 const { value } = await lines[Symbol.asyncIterator]().next();
 const { address, port, jid, password } = JSON.parse(value);
-const [username, domain] = jid.split("@");
+const [localpart, domain] = jid.split("@");
+// xmpp.js encodes by btoa(), which takes each character for one byte.
+const username = Buffer.from(localpart).toString("latin1");
 
 const say = (text) => process.stdout.write(`${text}\n`);
 let lost;
