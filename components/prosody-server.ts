@@ -5,6 +5,9 @@ import { Certificates } from "./certificates";
 import { ProsodyConfig } from "./prosody-config";
 import { ProsodyInstall } from "./prosody-install";
 
+/** Community modules that Prosody itself lacks, and the resolver that it recommends. */
+const packages = ["prosody-modules", "lua-unbound"];
+
 /** A complete XMPP server on one host: everything that the stack config says of it. */
 export class ProsodyServer extends pulumi.ComponentResource {
   /** Address of the host, as SSH reaches it. */
@@ -24,7 +27,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
 
     const install = new ProsodyInstall(
       name,
-      { server: name, packages: ["prosody-modules"] },
+      { server: name, packages },
       { parent: this },
     );
     const certificates = new Certificates(

@@ -4,7 +4,7 @@ import { certificateProblems, distinct, parseCertificates, parseKey } from "./ce
 import { parseDomain } from "./domain-name";
 import { type Environment, type Files, readText } from "./environment";
 import { list } from "./parts";
-import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
+import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
 import type { Domain } from "./settings";
 
@@ -29,7 +29,7 @@ export const domains = (env: Environment) =>
         for (const { option, message } of problemsOf(name, entry, env.now))
           refuse(ctx, message, [written, option === "key" && entry.keyFile ? "keyFile" : option]);
       }
-    }, always)
+    }, whenMap)
     .transform((record) =>
       Object.entries(record).map(([written, entry]): Domain => {
         const { leaf, key, intermediates } = chainOf(entry);
@@ -91,15 +91,12 @@ const domain = (env: Environment) =>
       },
       "give a map with certificate, and key or keyFile",
     )
-    .superRefine(
-      (entry, ctx) => {
-        if (entry.key !== undefined && entry.keyFile !== undefined)
-          refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
-        if (entry.key === undefined && entry.keyFile === undefined)
-          refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
-      },
-      { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
-    );
+    .superRefine((entry, ctx) => {
+      if (entry.key !== undefined && entry.keyFile !== undefined)
+        refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
+      if (entry.key === undefined && entry.keyFile === undefined)
+        refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
+    }, whenMap);
 
 type Entry = Partial<z.output<ReturnType<typeof domain>>>;
 
@@ -122,7 +119,7 @@ function chainOf(entry: Entry): {
 }
 
 function problemsOf(name: string, entry: Entry | null, now: Date) {
-  if (!Array.isArray(entry?.certificate)) return [];
+  if (!(entry?.certificate?.[0] instanceof X509Certificate)) return [];
   const { leaf, key, intermediates } = chainOf(entry);
   return leaf ? certificateProblems(name, leaf, key?.key, intermediates, now) : [];
 }
@@ -132,7 +129,7 @@ function certificates(files: Files, help: string) {
     parsing((text) => {
       if (text.includes("-----BEGIN") || /[\r\n]/.test(text)) return parseCertificates(text);
       if (text.trim() === "") throw new Refused(help);
-      return inFile(files, text, parseCertificates);
+      return parseCertificates(readText(files, text));
     }),
   );
 }
@@ -146,9 +143,5 @@ function keyText(text: string) {
 function keyFile(files: Files, file: string) {
   if (file.includes("-----BEGIN")) throw new Refused("this is the key itself; it goes into key, as a secret");
   if (file.trim() === "") throw new Refused("give the path of the private key in PEM form");
-  return inFile(files, file, parseKey);
-}
-
-function inFile<T>(files: Files, file: string, parse: (text: string) => T): T {
-  return parse(readText(files, file));
+  return parseKey(readText(files, file));
 }

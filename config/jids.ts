@@ -2,7 +2,7 @@ import saslprep from "@mongodb-js/saslprep";
 import { z } from "zod";
 import { parseAccount, parseJid } from "./jid";
 import { isMap, list } from "./parts";
-import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
+import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
 import type { Account } from "./settings";
 
@@ -18,7 +18,7 @@ function parsePassword(text: string): Secret | undefined {
   if (text === "") return undefined;
   if (nothings.includes(text.toLowerCase()))
     throw new Refused(
-      `this is the word ${text}, not a password; an account that must not exist has an empty value: pulumi config set --path 'jids["JID"]' ''`,
+      "this word for nothing is no password; an account that must not exist has an empty value: pulumi config set --path 'jids[\"JID\"]' ''",
     );
   if (/[\r\n]$/.test(text))
     throw new Refused(
@@ -80,7 +80,7 @@ export const jids = (domains: readonly string[]) =>
         if (twin) refuse(ctx, `this is the same account as ${twin}; keep one of them`, [written]);
         else if (jid) seen.set(jid, written);
       }
-    }, always)
+    }, whenMap)
     .transform((record) =>
       Object.entries(record).map(
         ([jid, { password, policy }]): Account => ({ jid: parseJid(jid), password, policy }),

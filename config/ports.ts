@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { booleanOf, numberOf } from "./parts";
-import { always, parsing, Refused, refuse } from "./refused";
+import { parsing, Refused, refuse, whenMap } from "./refused";
 import type { Ports } from "./settings";
 
 const help = "give a whole number from 1024 to 65535, or false to switch the port off";
@@ -47,7 +47,7 @@ export const ports = (sshPort: number) =>
         if (other) refuse(ctx, `${port} is also ${other}; each needs a port of its own`, [name]);
         else owner.set(port, `the port of prosody:ports.${name}`);
       }
-    }, always)
+    }, whenMap)
     .prefault({})
     .meta({
       description:

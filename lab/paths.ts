@@ -6,9 +6,12 @@ export const releases = ["trixie", "bookworm"] as const;
 /** A Debian release: trixie (13, Prosody 13) or bookworm (12, Prosody 0.12). */
 export type Release = (typeof releases)[number];
 
-/** Where everything of this project is kept outside the clone: `~/.cache/prosody-pulumi`. */
+/**
+ * Where everything of this project is kept outside the clone: `~/.cache/prosody-pulumi`. XDG_CACHE_HOME is not asked,
+ * since Pulumi.dev.yaml names files in there.
+ */
 export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "prosody-pulumi");
+  return join(homedir(), ".cache/prosody-pulumi");
 }
 
 /**

@@ -158,7 +158,11 @@ export class SshHost implements Host {
         stderr,
       );
     if (code === 1 && access.root !== "login" && /^sudo: /m.test(stderr))
-      throw this.#error(script, options, sudoReason(stderr, this.settings.user, access.root === "password"));
+      throw this.#error(
+        script,
+        options,
+        `failed: ${sudoReason(stderr, this.settings.user, access.root === "password")}`,
+      );
     throw this.#error(script, options, `failed with exit code ${code}`, stderr || stdout);
   }
 

@@ -11,10 +11,10 @@ test("the host dev has number 1, others the lowest free one from 2", () => {
 });
 
 test("known_hosts keeps one key an address", () => {
-  const known = withKey(withKey("", "10.77.1.2", "ssh-ed25519 A"), "10.77.12.2", "ssh-ed25519 B");
-  expect(known).toBe("10.77.1.2 ssh-ed25519 A\n10.77.12.2 ssh-ed25519 B\n");
+  const known = withKey(withKey("", "10.77.1.2", "ssh-ed25519 A"), "10.77.1.20", "ssh-ed25519 B");
+  expect(known).toBe("10.77.1.2 ssh-ed25519 A\n10.77.1.20 ssh-ed25519 B\n");
   expect(withKey(known, "10.77.1.2", "ssh-ed25519 C")).toBe(
-    "10.77.12.2 ssh-ed25519 B\n10.77.1.2 ssh-ed25519 C\n",
+    "10.77.1.20 ssh-ed25519 B\n10.77.1.2 ssh-ed25519 C\n",
   );
 });
 
