@@ -9,9 +9,10 @@ import { client, xml } from "@xmpp/client";
 const lines = readline.createInterface({ input: process.stdin });
 const { value } = await lines[Symbol.asyncIterator]().next();
 const { address, port, jid, password } = JSON.parse(value);
-const [localpart, domain] = jid.split("@");
-// xmpp.js encodes by btoa(), which takes each character for one byte.
-const username = Buffer.from(localpart).toString("latin1");
+const [username, domain] = jid.split("@");
+// xmpp.js encodes SCRAM's first message, which has the user name, by btoa(): each character as one byte.
+const { btoa } = globalThis;
+globalThis.btoa = (text) => btoa(text.startsWith("n,,") ? Buffer.from(text).toString("latin1") : text);
 
 const say = (text) => process.stdout.write(`${text}\n`);
 let lost;
