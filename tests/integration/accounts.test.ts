@@ -108,20 +108,20 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   });
 
   test("any name and any password log in, and all are made in one round trip", async () => {
-    const wanted: [jid: string, password: string][] = [
+    const wanted: [jid: string, password: string, prepared?: string][] = [
       ["alice", `q"u'o\\t<b>&amp;]]>`],
       ["per%41cent", "ein Paßwort für Ünïcode 🦊"],
       ["müller", "\\u0041 %s $(id) `id`"],
       ["dot.ted", "  blanks  within  "],
-      ["plus+tag", "ª\u00a0Ⅸ"], // SASLprep makes "a IX" of it
+      ["plus+tag", "ª\u00a0Ⅸ", "a IX"], // xmpp.js leaves SASLprep to its user
       ["x-_~!*", "x".repeat(500)],
     ];
     const [runs, states] = await counted(() =>
       Promise.all(wanted.map(([jid, password]) => create(host, account(jid, password)))),
     );
     expect(runs).toBe(1);
-    for (const [index, [jid, password]] of wanted.entries()) {
-      expect(await logIn(jid, password)).toEqual(success(jid));
+    for (const [index, [jid, password, prepared = password]] of wanted.entries()) {
+      expect(await logIn(jid, prepared)).toEqual(success(jid));
       expect(await logIn(jid, `${password}.`)).toEqual(refused);
       expect(states[index]).toEqual(await read(host, { ...states[index]!, verifier: undefined }));
       expect(await diff!(states[index]!, account(jid, password, { policy: "enforced" }))).toEqual(["policy"]);
