@@ -50,9 +50,10 @@ export function luaString(value: string): string {
   return `"${characters.join("")}"`;
 }
 
-/** A line of JSON as the Lua programs print it: in its strings each character is one byte of UTF-8. */
+/** A line of JSON as the Lua programs print it: each byte of UTF-8 that is not ASCII is one \u00XX. */
 export function parseBytes(line: string): unknown {
-  return JSON.parse(line, (_key, value) =>
-    typeof value === "string" ? Buffer.from(value, "latin1").toString("utf8") : value,
+  const bytes = line.replace(/\\u00([89a-f][0-9a-f])/g, (_escape, byte) =>
+    String.fromCharCode(Number.parseInt(byte, 16)),
   );
+  return JSON.parse(Buffer.from(bytes, "latin1").toString("utf8"));
 }

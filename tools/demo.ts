@@ -25,7 +25,11 @@ export async function main(): Promise<number> {
 
 /** Its address and the files of its certificate are what Pulumi.dev.yaml names. */
 async function bringUpHost(): Promise<{ host: LabHost; tls: CertificateFiles }> {
-  return { tls: await certificate("example.test"), host: await up("dev") };
+  if (process.env.PROSODY_LAB_DIR)
+    throw new Error(
+      "Pulumi.dev.yaml names files in ~/.cache/prosody-pulumi/lab: unset PROSODY_LAB_DIR for the demo.",
+    );
+  return { host: await up("dev"), tls: await certificate("example.test") };
 }
 
 /** Main process of Prosody; `0` when there is none. */

@@ -81,6 +81,7 @@ function differences(running: Running, wanted: Model): ChangedOption[] {
     const was = running.options[host] ?? {};
     const is = wanted.options[host] ?? {};
     return [...new Set([...Object.keys(was), ...Object.keys(is)])]
+      .filter((option) => is[option] !== "?")
       .filter((option) => (was[option] ?? [""]).some((digest) => digest !== (is[option] ?? "")))
       .sort()
       .map((option) => ({ host, option }));
@@ -128,7 +129,8 @@ function surplusModules(running: Running, wanted: Model, gone: string[], kept: s
   const onAll = Object.keys(shared)
     .filter((module) => asked.has(module) && !stillNeeded.has(module))
     .map((module): [string, string] => ["*", module]);
-  return [...onHosts, ...onAll].sort(byHostThenName);
+  // The hosts' parts of a shared module go before what they share.
+  return [...onHosts.sort(byHostThenName), ...onAll.sort(byHostThenName)];
 }
 
 /** Prosody itself loads providers of storage, authentication and authorization. */

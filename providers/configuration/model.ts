@@ -4,7 +4,7 @@ export interface Model {
   version: string;
   /** Enabled virtual hosts and components → what runs on them. */
   hosts: Record<string, { component: string | false; modules: string[] }>;
-  /** Host ("*": global) → option → digest of its value. */
+  /** Host ("*": global) → option → digest of its value; "?" for one that only the service is given. */
   options: Record<string, Record<string, string>>;
   /** Module → names of the options in its code, of those modules that the configuration needs. */
   reads: Record<string, string[]>;

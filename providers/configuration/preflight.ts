@@ -8,13 +8,13 @@ import { directory } from "./scripts";
 const fatal = [
   /No global options defined/,
   /No hosts are (defined|enabled)|All hosts are disabled/,
-  /should (not be a .* but )?be a list of strings/,
+  /should (not be a .* but|be) a list of strings/,
   /Connections will fail/,
 ];
 
 /** What it says in any case. */
 const usual =
-  /^(Checking config|The following configuration files|Done\.|All checks passed|Problems found|For more information|For more details|More help|Good luck|\*+$|Some of your hosts may be missing features)/;
+  /^(Checking config|The following configuration files|Done\.|All checks passed|Problems found|For more information|For more details|More help|Good luck|Some of your hosts may be missing features)/;
 
 export interface Verdict {
   /** Why this configuration must not go live; each a line. */
@@ -33,7 +33,7 @@ export function judge(facts: HostFacts | undefined, model: Model | undefined, te
   return {
     refusals: [
       ...remarks.filter(isFatal),
-      ...model.problems.map(live).sort(),
+      ...new Set(model.problems.map(live).sort()),
       ...withoutShell(model),
       ...clashes(model.ports),
       ...foreign(model.ports, facts?.listening ?? "", facts?.pid ?? 0),
@@ -50,7 +50,12 @@ export function live(text: string): string {
 function paragraphs(text: string): string[] {
   return live(text)
     .split(/\n\s*\n|\n(?=Checking|Done|The following)/)
-    .map((paragraph) => paragraph.replace(/\s+/g, " ").trim())
+    .map((paragraph) =>
+      paragraph
+        .replace(/\*{3,}/g, "")
+        .replace(/\s+/g, " ")
+        .trim(),
+    )
     .filter((paragraph) => paragraph && !usual.test(paragraph));
 }
 

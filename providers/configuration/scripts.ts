@@ -24,6 +24,7 @@ export const notRunning = 80;
 const shared = `umask 077
 original=/var/backups/prosody-pulumi/original
 there() { [ -e "$1" ] || [ -L "$1" ]; }
+same() { ln "$1" "$2" 2>/dev/null || cp -a "$1" "$2"; }
 cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exit ${noDirectory}; }
 `;
 
@@ -80,7 +81,7 @@ echo "$files" | while read -r kind file; do
   there "$previous/files/$file" || grep -qxF "$file" $previous/absent && continue
   if there "$file"; then
     case $file in */*) mkdir -p "$previous/files/\${file%/*}";; esac
-    ln "$file" "$previous/files/$file" || exit 1
+    same "$file" "$previous/files/$file" || exit 1
   else
     echo "$file" >> $previous/absent
   fi
@@ -106,7 +107,7 @@ rm -rf .staged
 ( cd .previous/files && find . ! -type d ) | while read -r file; do
   [ ".previous/files/$file" -ef "$file" ] && ! [ -L "$file" ] && continue
   rm -f "$file.restored"
-  ln ".previous/files/$file" "$file.restored" && mv -fT "$file.restored" "$file" || exit 1
+  same ".previous/files/$file" "$file.restored" && mv -fT "$file.restored" "$file" || exit 1
 done || exit 1
 while read -r file; do rm -f "$file"; done < .previous/absent
 cat .previous/service

@@ -1,6 +1,6 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
-import { lengthPrefixed, luaInput, luaSource, parseBytes } from "../lua";
+import { luaInput, parseBytes } from "../lua";
 import type { HostFacts, Model } from "./model";
 import { judge } from "./preflight";
 import * as scripts from "./scripts";
@@ -60,17 +60,23 @@ export function found(stdout: string): Found {
 /**
  * Brings all files to the host and makes them live, or none: what Prosody refuses leaves everything as it is,
  * and what it can't run is taken back.
+ * @param secret paths of files that no error may quote
  * @returns warnings of the check
  * @throws Error that says why, and what is in force
  */
-export async function change(host: Host, targets: Record<string, Target>, before: Found): Promise<string[]> {
-  const { model, warnings } = await stage(host, targets);
+export async function change(
+  host: Host,
+  targets: Record<string, Target>,
+  secret: string[],
+  before: Found,
+): Promise<string[]> {
+  const { model, warnings } = await stage(host, targets, secret);
   const list = lines(...Object.entries(targets).map(([path, target]) => `${kind(target)} ${relative(path)}`));
-  await host.run(scripts.swap, { doing: "replacing Prosody's configuration", input: list, changes: true });
   // A stopped server is the affair of its service, except where the package never started it, or a cut-off
   // change may have been what stopped it.
-  const isUp = before.service === "active";
+  const isUp = ["active", "reloading", "activating"].includes(before.service);
   try {
+    await host.run(scripts.swap, { doing: "replacing Prosody's configuration", input: list, changes: true });
     if (isUp || !before.known || before.cutOff === "active") await converge(host, model, !isUp);
   } catch (error) {
     throw new Error(`${(error as Error).message}. ${await takeBack(host, model)}`);
@@ -82,6 +88,7 @@ export async function change(host: Host, targets: Record<string, Target>, before
 async function stage(
   host: Host,
   targets: Record<string, Target>,
+  secret: string[],
 ): Promise<{ model: Model; warnings: string[] }> {
   const candidates = Object.entries(targets).map(([path, target]) => candidate(relative(path), target));
   const { stdout } = await host.run(scripts.stage + scripts.inspect, {
@@ -94,8 +101,12 @@ async function stage(
   const { refusals, warnings } = judge(facts, model, stdout.replace(/^@.*$/gm, ""));
   if (refusals.length === 0) return { model: model!, warnings };
   await host.run(scripts.discard, { doing: "removing the candidate of Prosody's configuration" });
+  // Lua quotes the text at which it stumbles.
+  const reasons = refusals.map((reason) =>
+    secret.some((path) => reason.includes(path)) ? reason.replace(/ near .*/, "") : reason,
+  );
   throw new Error(
-    `the configuration is refused and nothing was changed:\n${refusals.map((reason) => `- ${reason}`).join("\n")}`,
+    `the configuration is refused and nothing was changed:\n${reasons.map((reason) => `- ${reason}`).join("\n")}`,
   );
 }
 
@@ -106,6 +117,7 @@ async function takeBack(host: Host, failed: Model): Promise<string> {
     changes: true,
   });
   const service = stdout.trim();
+  if (!service) return "Nothing was changed.";
   const before = await find(host, []);
   let outcome = "The previous configuration is back in force.";
   if (service !== "active") {
@@ -194,10 +206,7 @@ function lines(...all: string[]): Buffer {
 }
 
 function inspectInput(file: string, mode: "check" | "load"): Buffer {
-  return luaInput(
-    "inspect",
-    Buffer.concat([Buffer.from(`${file}\n${mode}\n`), lengthPrefixed(luaSource("common"))]),
-  );
+  return luaInput(["common", "inspect"], lines(file, mode));
 }
 
 /** The JSON of the line that starts with "@name". */

@@ -54,7 +54,7 @@ async function bring(host: Host, inputs: ConfigurationInputs, former: string[]):
     return state;
   }
   for (const path of dropped) wanted[path] = "original";
-  const warnings = await change(host, wanted, found);
+  const warnings = await change(host, wanted, Object.keys(inputs.secrets), found);
   return { ...inputs, live: true, warnings };
 }
 

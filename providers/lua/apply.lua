@@ -48,10 +48,11 @@ function steps.reloadModule(host, name)
   local ok, reason = modulemanager.reload(host, name)
   return ok or reason == "module-not-loaded", reason
 end
-function steps.listen(service)
+function steps.close(service)
   portmanager.deactivate(service)
-  return portmanager.activate(service)
+  return true
 end
+function steps.listen(service) return portmanager.activate(service) end
 function steps.disconnect(host)
   local component = modulemanager.get_module(host, "component")
   if component and component.session then

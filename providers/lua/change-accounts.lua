@@ -51,10 +51,10 @@ local function offline(operation)
   local user, host = operation.user, operation.host
   prepare_host(host)
   if operation.action == "delete" then
-    return account_json(function() must(require "core.storagemanager".purge(user, host)) end)
+    return account_json(function() assert(require "core.storagemanager".purge(user, host)) end)
   end
   if not is_configured(host) then return json_error(host .. " is not among Prosody's virtual hosts") end
-  require "core.usermanager".initialize_host(host)
+  prepare_accounts(host)
   return account_json(set_account, user, host, operation.extra, operation.action == "replace")
 end
 

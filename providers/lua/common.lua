@@ -1,7 +1,6 @@
 -- What the programs of the configuration share, in the running server as well as in `inspect.lua`.
 -- Sets the globals `list`, `json` and `options_of`.
 
-local hashes = require "util.hashes"
 local is_list = {}
 
 -- A table that becomes a JSON array even when it is empty.
@@ -43,12 +42,15 @@ local function canonical(value, depth)
 end
 
 -- Loaded configuration → { host = { option = digest } }: what differs is known without any value, some of which
--- are secret, leaving its process.
+-- are secret, leaving its process. "?" stands for a value that only the service is given (systemd's credentials).
 function options_of(configuration)
+  local hashes, errors = require "util.hashes", require "util.error"
   local hosts = {}
   for host, options in pairs(configuration) do
     hosts[host] = {}
-    for name, value in pairs(options) do hosts[host][name] = hashes.sha256(canonical(value, 0), true):sub(1, 16) end
+    for name, value in pairs(options) do
+      hosts[host][name] = errors.is_error(value) and "?" or hashes.sha256(canonical(value, 0), true):sub(1, 16)
+    end
   end
   return hosts
 end

@@ -3,12 +3,12 @@
 -- Runs as root and becomes the prosody user before it looks at anything, so that what it can't read, the server
 -- can't read either.
 --
--- Input:  CONFIGURATION-FILE\n, "check" or "load"\n, LENGTH\n and the bytes of common.lua
+-- Runs after common.lua.
+-- Input:  CONFIGURATION-FILE\n, "check" or "load"\n
 -- Output: with "check", a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
 --         Then a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
 
 local file, check = io.read("*l"), io.read("*l") == "check"
-local common = io.read(tonumber(io.read("*l")))
 
 local function output_of(command)
   local pipe = io.popen(command .. " 2>&1")
@@ -18,12 +18,11 @@ local function output_of(command)
 end
 
 local prosodyctl = os.getenv "PROSODYCTL"
-local host
 if check then
   local text, code = output_of(("'%s' --config '%s' check config"):format(prosodyctl, file))
   local listening = output_of "ss -Hltnp"
   local main_pid = output_of "systemctl show prosody --property MainPID --value"
-  host = { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }
+  io.write("@host ", json { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }, "\n")
 end
 
 -- As prosodyctl itself begins: the places that the distribution's build wrote into it.
@@ -34,8 +33,6 @@ end
 package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
 package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
 if not pcall(require, "prosody.loader") then pcall(require, "loader") end
-assert(load(common, "=common"))()
-if host then io.write("@host ", json(host), "\n") end
 
 -- Prosody merges hosts of the same name, and reads an unknown name as nil, without a word.
 local defined, undefined
@@ -99,26 +96,32 @@ for name, place in pairs(undefined) do
   warnings[#warnings + 1] = ("%s: %s is not defined; is it a text that needs quotes?"):format(place, name)
 end
 
--- Modules: what is enabled where, whether it exists, and which options it reads.
+-- Modules: what is enabled where, whether it exists, and which options it reads. A file may say which Prosody it is
+-- for; the server passes over one that is not for this (core.modulemanager).
+local has_features, features = pcall(require, "core.features")
+local function is_available(feature) return has_features and features.available:contains(feature) end
+local unfit
+local loader = pluginloader.init {
+  load_filter_cb = function(path, content)
+    for key, values in content:gmatch "%-%-%% *(%a+): *([^\r\n]+)" do
+      for feature in values:gmatch "[^, ]+" do
+        if key == "requires" and not is_available(feature) then unfit = path .. " needs " .. feature end
+        if key == "conflicts" and is_available(feature) then unfit = path .. " conflicts with " .. feature .. " of this Prosody" end
+        if unfit then return end
+      end
+    end
+    return path, content, {}
+  end,
+}
+
 local sources, reads = {}, {}
 local function source_of(name)
   if sources[name] == nil then
-    local text, path = pluginloader.load_resource(name)
-    sources[name] = text and { text = text, path = path } or false
-    if text then
-      local code, why = load(text, "@" .. path)
-      if not code then problem("module %s has a syntax error: %s", name, why) end
-      local features = select(2, pcall(require, "core.features"))
-      for key, values in text:gmatch "%-%-%% *(%a+): *([^\r\n]+)" do
-        for feature in values:gmatch "[^, ]+" do
-          local has = type(features) == "table" and features.available and features.available:contains(feature)
-          if (key == "requires" and not has) or (key == "conflicts" and has) then
-            problem("module %s (%s) %s %s, and this Prosody %s", name, path, key == "requires" and "needs" or "conflicts with",
-              feature, has and "has it built in" or "does not have it")
-          end
-        end
-      end
-    end
+    unfit = nil
+    local text, path = loader:load_resource(name)
+    sources[name] = text and { text = text, path = path } or { missing = unfit or ("no mod_" .. name .. ".lua in the plugin paths") }
+    local code, why = load(text or "", "@" .. tostring(path))
+    if not code then problem("module %s has a syntax error: %s", name, why) end
   end
   return sources[name]
 end
@@ -126,7 +129,6 @@ end
 local function scan(name)
   if reads[name] then return end
   local source = source_of(name)
-  if not source then return end
   local options = list {}
   local function options_in(text)
     for option in text:gmatch "get_option[%w_]*%s*%(?%s*[\"']([%w_]+)[\"']" do options[#options + 1] = option end
@@ -144,18 +146,23 @@ local function scan(name)
       end
     end
   end
-  for needed in source.text:gmatch "\n[%w_ ,=]*module:depends%s*%(?%s*[\"']([%w_]+)[\"']" do
-    if not source_of(needed) then problem("module %s needs the module %s, which this host does not have", name, needed) end
-    scan(needed)
+  for indent, needed, soft in source.text:gmatch "\n([ \t]*)[%w_ ,=]*module:depends%s*%(?%s*[\"']([%w_]+)[\"']%s*(,?)" do
+    local missing = source_of(needed).missing
+    if not missing then
+      scan(needed)
+    elseif indent == "" and soft == "" then -- what comes under a condition may never be needed
+      problem("module %s needs the module %s, which this host does not have: %s", name, needed, missing)
+    end
   end
 end
 
 local function need(host, kind, prefix, name)
   if type(name) ~= "string" then return end
-  if source_of(prefix .. name) then
-    scan(prefix .. name)
+  local missing = source_of(prefix .. name).missing
+  if missing then
+    problem("%s: %s %s does not exist on this host: %s", host, kind, name, missing)
   else
-    problem("%s: %s %s does not exist on this host (no mod_%s%s.lua in the plugin paths)", host, kind, name, prefix, name)
+    scan(prefix .. name)
   end
 end
 

@@ -33,7 +33,7 @@ end
 
 local prepared = {}
 
--- Makes storage and accounts of a virtual host usable, be it configured or not.
+-- Makes the storage of a virtual host usable, be it configured or not.
 local function prepare_host(host)
   if prepared[host] then return end
   prepared[host] = true
@@ -44,6 +44,12 @@ local function prepare_host(host)
     users = require "core.usermanager".new_null_provider(host),
   }
   require "core.storagemanager".initialize_host(host)
+end
+
+-- Makes what usermanager does with accounts usable, too.
+local function prepare_accounts(host)
+  prepare_host(host)
+  if prosody.hosts[host].users.name == "null" then require "core.usermanager".initialize_host(host) end
 end
 
 local function is_configured(host)
