@@ -25,11 +25,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const { name } = server;
     super("prosody:index:ProsodyServer", name, {}, options);
 
-    const install = new ProsodyInstall(
-      name,
-      { server: name, packages },
-      { parent: this },
-    );
+    const install = new ProsodyInstall(name, { server: name, packages }, { parent: this });
     const certificates = new Certificates(
       name,
       { server: name, domains: server.domains },

@@ -18,7 +18,8 @@ export const domains = (env: Environment) =>
       error: "give a map from each domain to its certificate and key",
     })
     .superRefine((record, ctx) => {
-      if (Object.keys(record).length === 0) refuse(ctx, "give at least one domain; each is a virtual host");
+      if (Object.keys(record).length === 0)
+        refuse(ctx, "name at least one domain, with its certificate and key");
       const seen = new Map<string, string>();
       for (const [written, entry] of Object.entries(record)) {
         const name = attempt(() => parseDomain(written));
@@ -68,7 +69,7 @@ const domain = (env: Environment) =>
           description: "The private key, unencrypted (Pulumi encrypts it). Either this or `keyFile`.",
           form: "PEM text",
           secret: true,
-          otherwise: "`keyFile`",
+          otherwise: "none; give this or `keyFile`",
         }),
         keyFile: z
           .string("give the path of the private key in PEM form")
@@ -77,7 +78,7 @@ const domain = (env: Environment) =>
           .meta({
             description: "Path of the private key on the machine that runs Pulumi.",
             form: "path",
-            otherwise: "`key`",
+            otherwise: "none; give this or `key`",
             example: "keyFile: certs/example.com.key",
           }),
         intermediates: list(certificates(env.files, certificateHelp), `${certificateHelp}, or a list of them`)

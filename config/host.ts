@@ -19,8 +19,7 @@ const sudoHelp = "give true, false, or a map with password";
 /** How to reach a host; shared by the host and the jump host before it. */
 const connection = (env: Environment) => ({
   address: z.string("give a host name or an IP address").transform(parsing(parseAddress)).meta({
-    description:
-      "Host name or IP address that SSH connects to. It also names the server in Pulumi's resources.",
+    description: "Host name or IP address that SSH connects to.",
     example: "address: xmpp.example.com",
   }),
   port: whole(1, 65535, "give SSH's port, a whole number from 1 to 65535").prefault(22).meta({
@@ -71,7 +70,7 @@ const connection = (env: Environment) => ({
     .meta({
       description: "Path of the private key to log in with.",
       form: "path",
-      otherwise: `the agent, and the first of ${standard.keys.join(", ")}`,
+      otherwise: `the agent, and the first of ${standard.keys.map((file) => `\`${file}\``).join(", ")}`,
       example: "privateKeyFile: ~/.ssh/id_ed25519",
     }),
   passphrase: secret("give the passphrase of the private key, as a secret").optional().meta({
@@ -85,7 +84,7 @@ const connection = (env: Environment) => ({
     .optional()
     .meta({
       description: "Log in with the keys of an SSH agent: `true` takes the one of `SSH_AUTH_SOCK`.",
-      form: "true, false or path of a socket",
+      form: "`true`, `false` or path of a socket",
       otherwise: "`true` when no key is given and an agent runs",
       example: "agent: true",
     }),
@@ -135,7 +134,7 @@ export const host = (env: Environment) =>
               .meta({
                 description: "Become root with sudo; `{ password: … }` where sudo asks for one.",
                 secret: true,
-                form: "true, false, or a map with `password` (secret)",
+                form: "`true`, `false`, or a map with `password` (secret)",
                 example: "sudo: true",
               }),
             jump: jump(env)

@@ -89,13 +89,13 @@ export const jids = (domains: readonly string[]) =>
     .prefault({})
     .meta({
       description:
-        "The accounts. A password, or a map with `password` and `policy`; an empty value says that the account must not exist. Accounts that are not named here are left alone.",
+        "The accounts. A password, or a map with `password` and `policy`; an empty value (`null`) says that the account must not exist. One that is taken out of this list is deleted, too, after an archive of its data; accounts that never stood here are left alone.",
       secret: true,
       form: "map from JID to password",
       example: `jids:
   alice@example.com: { secure: v1:… }
   bob@example.com: { password: { secure: v1:… }, policy: enforced }
-  mallory@example.com: ""`,
+  mallory@example.com: null`,
     });
 
 const adminHelp = "give a JID such as alice@example.com, or a list of them";

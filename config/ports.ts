@@ -33,7 +33,7 @@ export const ports = (sshPort: number) =>
         clientDirectTls: port(5223, "Clients, TLS from the first byte (XEP-0368)."),
         server: port(5269, "Other servers, with STARTTLS (RFC 6120). `false` makes the server an island."),
         serverDirectTls: port(false, "Other servers, TLS from the first byte (XEP-0368); 5270 is usual."),
-        https: port(5281, "HTTPS: uploads (XEP-0363), WebSocket (RFC 7395) and BOSH (XEP-0206)."),
+        https: port(5281, "HTTPS: uploads (XEP-0363) and web clients (RFC 7395)."),
         proxy65: port(5000, "Proxy for file transfer between clients (XEP-0065)."),
         components: port(5347, "External components (XEP-0114), on the loopback interface only."),
       },

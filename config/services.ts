@@ -14,7 +14,7 @@ const subdomain = (standard: string, domains: readonly string[]) =>
     .meta({
       description: "What comes before each virtual host.",
       form: "label",
-      example: `subdomain: ${standard}`,
+      example: `subdomain: my-${standard}`,
     });
 
 /** Group chats. */

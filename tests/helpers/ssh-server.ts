@@ -12,6 +12,8 @@ export interface Behaviour {
   session?: (accept: () => void, reject: () => void) => void;
   /** What the probe for root is told: user id, login shell, and sudo's words and exit code. Default: root. */
   probe?: string;
+  /** A command is to be started, and nothing answers. */
+  unanswered?: (connection: Connection) => void;
   /** A command is started. */
   exec?: (command: string, channel: ServerChannel, connection: Connection) => void;
   /** A tunnel to another host is asked for; default: opened. */
@@ -77,8 +79,14 @@ export async function sshServer(behaviour: Behaviour = {}): Promise<TestServer> 
       const take = () => {
         const session = accept();
         session.on("exec", (acceptExec, _reject, { command }) => {
+          const isProbe = command.includes("prosody-pulumi-probe");
+          if (behaviour.unanswered && !isProbe) {
+            commands.push(command);
+            behaviour.unanswered(connection);
+            return;
+          }
           const channel = acceptExec();
-          if (command.includes("prosody-pulumi-probe")) {
+          if (isProbe) {
             channel.write(`prosody-pulumi-probe\n${behaviour.probe ?? "0\n/bin/sh\n"}`);
             end(channel, 0);
           } else {
@@ -142,7 +150,7 @@ export function settingsFor(
     trust: { kind: "pinned", hostKeys: server.hostKeys ?? [keyPair("ed25519", "host").public] },
     login: { privateKey: new Secret(keyPair("ed25519", "user").private) },
     sudo: false,
-    connectTimeout: 2,
+    connectTimeout: 20,
     ...settings,
   };
 }

@@ -1,7 +1,7 @@
 import { checkName } from "../../../lab";
 import { withKey } from "../../../lab/keys";
 import { candidates } from "../../../lab/network";
-import { labDirectory } from "../../../lab/paths";
+import type * as Paths from "../../../lab/paths";
 
 test("the host dev has number 1, others the lowest free one from 2", () => {
   expect(candidates("dev", [])).toEqual([1]);
@@ -36,16 +36,26 @@ describe("the lab's directory", () => {
     else process.env.PROSODY_LAB_DIR = before;
   });
 
+  /** As in a process that starts with this setting. */
+  function started(directory: string): typeof Paths {
+    process.env.PROSODY_LAB_DIR = directory;
+    jest.resetModules();
+    return require("../../../lab/paths");
+  }
+
   test.each(["/tmp/my lab", "/tmp/a,b", "/tmp/a:b"])(
     "may not be %s, which mount options can't carry",
     (directory) => {
-      process.env.PROSODY_LAB_DIR = directory;
-      expect(labDirectory).toThrow(`The lab's directory ${JSON.stringify(directory)} may contain`);
+      expect(started(directory).labDirectory).toThrow(
+        `The lab's directory ${JSON.stringify(directory)} may contain`,
+      );
     },
   );
 
-  test("may be chosen", () => {
-    process.env.PROSODY_LAB_DIR = "/srv/lab-1";
+  test("may be chosen, and stays what it is", () => {
+    const { labDirectory } = started("/srv/lab-1");
+    expect(labDirectory()).toBe("/srv/lab-1");
+    delete process.env.PROSODY_LAB_DIR;
     expect(labDirectory()).toBe("/srv/lab-1");
   });
 });

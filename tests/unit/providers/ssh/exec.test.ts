@@ -33,6 +33,17 @@ test("no more than the limit is kept, of output and errors together", async () =
   expect(await outcome).toEqual({ code: undefined, stdout: "12345", stderr: "67890", tooMuch: true });
 });
 
+test("what comes after the limit is not even put together", async () => {
+  const { made, client } = channel();
+  const concat = jest.spyOn(Buffer, "concat");
+  const outcome = collect(client, Buffer.alloc(0), 10);
+  for (let count = 0; count < 100; count++) made.emit("data", Buffer.from("12345"));
+  made.emit("close");
+  await outcome;
+  expect(concat).toHaveBeenCalledTimes(2); // stdout, stderr
+  concat.mockRestore();
+});
+
 test("without exit code and signal the connection was lost", async () => {
   const { made, client } = channel();
   const outcome = collect(client, Buffer.alloc(0));

@@ -68,6 +68,10 @@ test("the probe tells user id and login shell", () => {
   expect(stdout).toBe(`prosody-pulumi-probe\n${process.getuid!()}\n/bin/zsh\n`);
 });
 
+test("a password given a moment ago does not hide from the probe that sudo asks", () => {
+  expect(probeCommand(true)).toContain("sudo -k -n -- env true");
+});
+
 describe("the probe's answer", () => {
   const parse = (answer: string, sudo: false | { password?: Secret } = {}) =>
     parseProbe(`prosody-pulumi-probe\n${answer}`, "admin", sudo);
