@@ -22,7 +22,9 @@ export const archiveDirectory = "/var/backups/prosody-pulumi";
  *
  * Before a deletion all the user's data goes to `<archiveDirectory>/<jid>-<UTC time>.tar.gz`, in the format of
  * Prosody's internal storage. To restore it: stop Prosody, extract the archive as root in its data directory
- * (`tar -xzpf ARCHIVE -C /var/lib/prosody`), start Prosody.
+ * (`tar -xzpf ARCHIVE -C /var/lib/prosody`), start Prosody. With another storage, extract it elsewhere and let
+ * prosody-migrator bring it over. Files that the user uploaded, and messages in the archives of others, stay where
+ * they are.
  * @returns the account's verifier; `undefined` after a deletion
  * @throws Error with Prosody's reason; then nothing was changed, and a new account was not made
  */

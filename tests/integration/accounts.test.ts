@@ -57,6 +57,8 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
     await lab_.exec(`cat > /etc/prosody/prosody.cfg.lua <<'EOF'\n${configuration(hosts)}\nEOF`);
     await start();
   };
+  /** What was read before is not shared with what is read next. */
+  const byHand = (script: string) => host.run(script, { doing: "changing by hand", changes: true });
   const start = async () => {
     await lab_.exec(
       "systemctl reset-failed prosody; systemctl restart prosody; " +
@@ -141,7 +143,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   });
 
   test("what is there is adopted: initial keeps its password, enforced sets it", async () => {
-    await lab_.exec("printf 'theirs\\ntheirs\\n' | prosodyctl adduser adopted@example.test");
+    await byHand("printf 'theirs\\ntheirs\\n' | prosodyctl adduser adopted@example.test");
     const [runs, kept] = await counted(() => create(host, account("adopted", "ours")));
     expect(runs).toBe(1);
     expect(await logIn("adopted", "theirs")).toEqual(success("adopted"));
@@ -157,7 +159,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   test("a password changed by hand is drift where it is enforced, and only then set again", async () => {
     const inputs = account("drifting", "ours", { policy: "enforced" });
     const made = await create(host, inputs);
-    await lab_.exec("printf 'theirs\\ntheirs\\n' | prosodyctl passwd drifting@example.test");
+    await byHand("printf 'theirs\\ntheirs\\n' | prosodyctl passwd drifting@example.test");
     const drifted = (await read(host, made))!;
     expect(await diff!(drifted, inputs)).toEqual(["password"]);
     expect(await diff!({ ...drifted, policy: "initial" }, { ...inputs, policy: "initial" })).toEqual([]);
@@ -215,6 +217,21 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
     expect(await logIn("halfmade", "late")).toEqual(success("halfmade"));
   }, 60_000);
 
+  test("a password that another server left in clear counts", async () => {
+    await lua(
+      host,
+      'require"core.storagemanager".open("example.test", "accounts"):set("clear", { password = "ours" })',
+      { doing: "test", changes: true },
+    );
+    const inputs = account("clear", "ours", { policy: "enforced" });
+    const state = await create(host, inputs);
+    expect(await diff!(state, inputs)).toEqual([]);
+    expect(await diff!(state, { ...inputs, password: "other" })).toEqual(["password"]);
+    expect(await logIn("clear", "ours")).toEqual(success("clear"));
+    const hashed = (await read(host, state))!;
+    expect(await diff!(hashed, inputs)).toEqual([]);
+  }, 60_000);
+
   test("a deletion leaves an archive that only root reads and that brings everything back", async () => {
     const store = (name: string, value: string) =>
       `require"core.storagemanager".open("example.test", "${name}"):set("ü%b", ${value})`;
@@ -270,7 +287,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
       { server: "server", jid: "mallory@example.test", exists: false, policy: "initial" },
     ]);
     expect(await read(host, none)).toEqual(none);
-    await lab_.exec("printf 'x\\nx\\n' | prosodyctl adduser mallory@example.test");
+    await byHand("printf 'x\\nx\\n' | prosodyctl adduser mallory@example.test");
     const there = (await read(host, none))!;
     expect(there.exists).toBe(true);
     expect(await diff!(there, absent("mallory"))).toEqual(["exists"]);
@@ -283,7 +300,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
 
   test("what is gone reads as gone, and its deletion succeeds without an archive", async () => {
     const state = await create(host, account("gone"));
-    await lab_.exec("prosodyctl deluser gone@example.test");
+    await byHand("prosodyctl deluser gone@example.test");
     expect(await read(host, state)).toBeUndefined();
     await remove(host, state);
     expect(await archives("gone")).toEqual([]);
