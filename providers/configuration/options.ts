@@ -47,8 +47,9 @@ export function effectOf({ host, option }: ChangedOption, running: Running, want
   const last: Effect =
     running.hosts[host]?.type === "component" ? ["cycle", host] : ["restart", `${option} changes`];
   const all = Object.keys(wanted.reads).filter((module) => wanted.reads[module]!.includes(option));
-  const readers = all.filter((module) => !onlookers.has(module));
-  if (readers.length === 0) return all.length > 0 || listening.test(option) ? ["none"] : last;
+  const isPort = listening.test(option);
+  const readers = all.filter((module) => !onlookers.has(module) && !(isPort && unreloadable.test(module)));
+  if (readers.length === 0) return all.length > 0 || isPort ? ["none"] : last;
   const hosts = host === "*" ? Object.keys(running.hosts) : [host];
   const affected = hosts.flatMap((name) =>
     readers

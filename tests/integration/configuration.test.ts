@@ -162,7 +162,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     const before = [await fingerprint(), await pid(), await reloads()];
     expect(await configuration.create(host, inputs())).toEqual(state);
     expect([await fingerprint(), await pid(), await reloads()]).toEqual(before);
-  });
+  }, 60_000);
 
   describe("keeps clients connected for", () => {
     test("a module that comes and goes", async () => {
@@ -283,7 +283,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
         await putCertificate(readFileSync(tls.keyFile, "utf8"));
       }
       expect(await client.end()).toBe("alive");
-    }, 30_000);
+    }, 60_000);
 
     test("a key that Prosody can't read", async () => {
       await sh("chmod 0600 /etc/prosody/certs/example.test.key");
@@ -292,7 +292,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
       } finally {
         await sh("chmod 0640 /etc/prosody/certs/example.test.key");
       }
-    }, 30_000);
+    }, 60_000);
   });
 
   describe("takes back what the server can't run:", () => {
