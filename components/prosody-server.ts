@@ -5,6 +5,9 @@ import { Certificates } from "./certificates";
 import { ProsodyConfig } from "./prosody-config";
 import { ProsodyInstall } from "./prosody-install";
 
+/** Community modules that Prosody itself lacks, and the resolver that it recommends. */
+const packages = ["prosody-modules", "lua-unbound"];
+
 /** A complete XMPP server on one host: everything that the stack config says of it. */
 export class ProsodyServer extends pulumi.ComponentResource {
   /** Address of the host, as SSH reaches it. */
@@ -22,11 +25,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const { name } = server;
     super("prosody:index:ProsodyServer", name, {}, options);
 
-    const install = new ProsodyInstall(
-      name,
-      { server: name, packages: ["prosody-modules"] },
-      { parent: this },
-    );
+    const install = new ProsodyInstall(name, { server: name, packages }, { parent: this });
     const certificates = new Certificates(
       name,
       { server: name, domains: server.domains },

@@ -8,6 +8,7 @@ import { either } from "./words";
  * @throws Refused
  */
 export function parseCertificates(text: string): X509Certificate[] {
+  refuseEscapes(text);
   const blocks = pemBlocks(text);
   const found = blocks.filter(({ label }) => label === "CERTIFICATE" || label === "X509 CERTIFICATE");
   if (found.length > 0) return found.map(({ pem }, index) => parseOne(pem, index, found.length));
@@ -36,6 +37,7 @@ function parseOne(pem: string, index: number, of: number): X509Certificate {
  * @throws Refused, without a word of the key
  */
 export function parseKey(text: string): { key: KeyObject; pem: string } {
+  refuseEscapes(text);
   const blocks = pemBlocks(text);
   const block = blocks.find(({ label }) => label.endsWith("PRIVATE KEY"));
   if (!block) {
@@ -83,15 +85,15 @@ export function certificateProblems(
   intermediates: X509Certificate[],
   now: Date,
 ): CertificateProblem[] {
+  if (leaf.ca && intermediates.some((certificate) => !certificate.ca && covers(certificate, domain))) {
+    const message =
+      "this is the certificate of an authority, and the domain's is among the intermediates; exchange them";
+    return [{ option: "certificate", message }];
+  }
   const problems: CertificateProblem[] = [];
   const report = (option: CertificateProblem["option"], message: string | undefined) =>
     message !== undefined && problems.push({ option, message });
-  if (leaf.ca && intermediates.some((certificate) => !certificate.ca && covers(certificate, domain)))
-    report(
-      "certificate",
-      "this is the certificate of an authority, and the domain's is among the intermediates; exchange them",
-    );
-  else report("certificate", nameProblem(domain, leaf));
+  report("certificate", nameProblem(domain, leaf));
   report("certificate", dateProblem("the certificate", leaf, now));
   if (key && !leaf.checkPrivateKey(key))
     report("key", "the key does not belong to the certificate; give the one that it was requested with");
@@ -192,10 +194,13 @@ function pemBlocks(text: string): { label: string; pem: string }[] {
   }));
 }
 
+function refuseEscapes(text: string): void {
+  if (text.includes("\\n"))
+    throw new Refused('its line breaks are the two characters \\n; in YAML, use "|" and an indented block');
+}
+
 function notPem(text: string, label: string, convert: string): Refused {
   if (text.trim() === "") return new Refused("it is empty");
-  if (text.includes("\\n"))
-    return new Refused('its line breaks are the two characters \\n; in YAML, use "|" and an indented block');
   if (text.includes("-----BEGIN"))
     return new Refused(`its END line is missing; copy it anew, down to -----END ${label}-----`);
   return new Refused(

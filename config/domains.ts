@@ -4,7 +4,7 @@ import { certificateProblems, distinct, parseCertificates, parseKey } from "./ce
 import { parseDomain } from "./domain-name";
 import { type Environment, type Files, readText } from "./environment";
 import { list } from "./parts";
-import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
+import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
 import type { Domain } from "./settings";
 
@@ -18,7 +18,8 @@ export const domains = (env: Environment) =>
       error: "give a map from each domain to its certificate and key",
     })
     .superRefine((record, ctx) => {
-      if (Object.keys(record).length === 0) refuse(ctx, "give at least one domain; each is a virtual host");
+      if (Object.keys(record).length === 0)
+        refuse(ctx, "name at least one domain, with its certificate and key");
       const seen = new Map<string, string>();
       for (const [written, entry] of Object.entries(record)) {
         const name = attempt(() => parseDomain(written));
@@ -29,7 +30,7 @@ export const domains = (env: Environment) =>
         for (const { option, message } of problemsOf(name, entry, env.now))
           refuse(ctx, message, [written, option === "key" && entry.keyFile ? "keyFile" : option]);
       }
-    }, always)
+    }, whenMap)
     .transform((record) =>
       Object.entries(record).map(([written, entry]): Domain => {
         const { leaf, key, intermediates } = chainOf(entry);
@@ -68,7 +69,7 @@ const domain = (env: Environment) =>
           description: "The private key, unencrypted (Pulumi encrypts it). Either this or `keyFile`.",
           form: "PEM text",
           secret: true,
-          otherwise: "`keyFile`",
+          otherwise: "none; give this or `keyFile`",
         }),
         keyFile: z
           .string("give the path of the private key in PEM form")
@@ -77,7 +78,7 @@ const domain = (env: Environment) =>
           .meta({
             description: "Path of the private key on the machine that runs Pulumi.",
             form: "path",
-            otherwise: "`key`",
+            otherwise: "none; give this or `key`",
             example: "keyFile: certs/example.com.key",
           }),
         intermediates: list(certificates(env.files, certificateHelp), `${certificateHelp}, or a list of them`)
@@ -91,15 +92,12 @@ const domain = (env: Environment) =>
       },
       "give a map with certificate, and key or keyFile",
     )
-    .superRefine(
-      (entry, ctx) => {
-        if (entry.key !== undefined && entry.keyFile !== undefined)
-          refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
-        if (entry.key === undefined && entry.keyFile === undefined)
-          refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
-      },
-      { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
-    );
+    .superRefine((entry, ctx) => {
+      if (entry.key !== undefined && entry.keyFile !== undefined)
+        refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
+      if (entry.key === undefined && entry.keyFile === undefined)
+        refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
+    }, whenMap);
 
 type Entry = Partial<z.output<ReturnType<typeof domain>>>;
 
@@ -122,7 +120,7 @@ function chainOf(entry: Entry): {
 }
 
 function problemsOf(name: string, entry: Entry | null, now: Date) {
-  if (!Array.isArray(entry?.certificate)) return [];
+  if (!(entry?.certificate?.[0] instanceof X509Certificate)) return [];
   const { leaf, key, intermediates } = chainOf(entry);
   return leaf ? certificateProblems(name, leaf, key?.key, intermediates, now) : [];
 }
@@ -132,7 +130,7 @@ function certificates(files: Files, help: string) {
     parsing((text) => {
       if (text.includes("-----BEGIN") || /[\r\n]/.test(text)) return parseCertificates(text);
       if (text.trim() === "") throw new Refused(help);
-      return inFile(files, text, parseCertificates);
+      return parseCertificates(readText(files, text));
     }),
   );
 }
@@ -146,9 +144,5 @@ function keyText(text: string) {
 function keyFile(files: Files, file: string) {
   if (file.includes("-----BEGIN")) throw new Refused("this is the key itself; it goes into key, as a secret");
   if (file.trim() === "") throw new Refused("give the path of the private key in PEM form");
-  return inFile(files, file, parseKey);
-}
-
-function inFile<T>(files: Files, file: string, parse: (text: string) => T): T {
-  return parse(readText(files, file));
+  return parseKey(readText(files, file));
 }

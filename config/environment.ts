@@ -42,12 +42,14 @@ export function filesFrom(root: string, home: string, source: Omit<Files, "resol
 
 /** @throws Refused that says what keeps the file from being read */
 export function readText(files: Files, file: string): string {
+  if (/[\r\n\0]/.test(file) || file.includes("-----BEGIN"))
+    throw new Refused("this is the text itself; here goes the path of a file that holds it");
   const absolute = files.resolve(file);
   try {
     return files.read(absolute);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR")
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG")
       throw new Refused(`there is no file ${absolute}; relative paths start where Pulumi.yaml is`);
     if (code === "EISDIR") throw new Refused(`${absolute} is a directory; give the file itself`);
     if (code === "EACCES" || code === "EPERM")

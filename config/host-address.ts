@@ -13,7 +13,7 @@ export function parseAddress(text: string): string {
   const bare = text.replace(/^\[(.*)\]$/, "$1");
   if (isIPv6(bare)) return bare;
   if (text.includes("/")) throw new Refused("give one address, without a slash and what follows it");
-  if (/^.+:\d+$/.test(text))
+  if (/^([^:]+|\[.*\]):\d+$/.test(text))
     throw new Refused("give the address alone; what comes after the colon goes into port");
   if (text.includes(":")) throw new Refused("this is no IPv6 address; give something like 2001:db8::5");
   if (isIP(text)) return text;

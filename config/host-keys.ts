@@ -1,6 +1,5 @@
 import { utils } from "ssh2";
 import { Refused } from "./refused";
-import { Secret } from "./secret";
 
 const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 
@@ -49,6 +48,8 @@ export function checkPrivateKey(
     return wrong("this is a certificate; give a private key for SSH");
   if (!text.includes("\n") && text.includes("\\n"))
     return wrong('its line breaks are the two characters \\n; in YAML, use "|" and an indented block');
+  if (!text.includes("\n") && /^[~./]/.test(text))
+    return wrong("this looks like a path; the path of a key goes into privateKeyFile");
   const key = utils.parseKey(text, passphrase);
   if (!(key instanceof Error)) return undefined;
   if (/no passphrase given/i.test(key.message))
@@ -56,11 +57,4 @@ export function checkPrivateKey(
   if (passphrase !== undefined && /bad passphrase|integrity|decrypt/i.test(key.message))
     return { of: "passphrase", message: "it does not open the key; correct it" };
   return wrong("this is no private key that SSH knows; give one as `ssh-keygen -t ed25519` makes it");
-}
-
-/** The text of a private key, wherever it came from; `undefined` when it has problems of its own. */
-export function privateKeyText(key: unknown): string | undefined {
-  if (key instanceof Secret) return key.reveal();
-  const text = (key as { text?: unknown } | null)?.text;
-  return typeof text === "string" ? text : undefined;
 }

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { type Environment, readText } from "./environment";
 import { parseAddress } from "./host-address";
-import { checkPrivateKey, parseHostKey, privateKeyText } from "./host-keys";
-import { booleanOf, flag, isMap, list, secret, whole } from "./parts";
-import { attempt, parsing, refuse } from "./refused";
-import type { Secret } from "./secret";
+import { checkPrivateKey, parseHostKey } from "./host-keys";
+import { booleanOf, flag, list, secret, whole } from "./parts";
+import { attempt, isBroken, parsing, refuse, whenMap } from "./refused";
 import type { HostSettings } from "./settings";
 
 /** Where OpenSSH keeps what this schema falls back to. */
@@ -14,13 +13,13 @@ const standard = {
 };
 
 const hostKeyHelp = "give the host's public key, such as ssh-ed25519 AAAAC3Nz…, or a list of them";
+const agentHelp = "give true, or the path of the agent's socket";
 const sudoHelp = "give true, false, or a map with password";
 
 /** How to reach a host; shared by the host and the jump host before it. */
 const connection = (env: Environment) => ({
   address: z.string("give a host name or an IP address").transform(parsing(parseAddress)).meta({
-    description:
-      "Host name or IP address that SSH connects to. It also names the server in Pulumi's resources.",
+    description: "Host name or IP address that SSH connects to.",
     example: "address: xmpp.example.com",
   }),
   port: whole(1, 65535, "give SSH's port, a whole number from 1 to 65535").prefault(22).meta({
@@ -45,7 +44,7 @@ const connection = (env: Environment) => ({
     }),
   knownHosts: z
     .string("give the path of a known_hosts file")
-    .min(1, "give the path of a known_hosts file")
+    .regex(/^[^\r\n]+$/, "give the path of a known_hosts file, not what is in it")
     .optional()
     .meta({
       description: "A file of known host keys (sshd(8)), instead of a pinned `hostKey`.",
@@ -71,7 +70,7 @@ const connection = (env: Environment) => ({
     .meta({
       description: "Path of the private key to log in with.",
       form: "path",
-      otherwise: `the agent, and the first of ${standard.keys.join(", ")}`,
+      otherwise: `the agent, and the first of ${standard.keys.map((file) => `\`${file}\``).join(", ")}`,
       example: "privateKeyFile: ~/.ssh/id_ed25519",
     }),
   passphrase: secret("give the passphrase of the private key, as a secret").optional().meta({
@@ -81,14 +80,11 @@ const connection = (env: Environment) => ({
     otherwise: "the key is not encrypted",
   }),
   agent: z
-    .preprocess(
-      booleanOf,
-      z.union([z.boolean(), z.string().min(1)], "give true, or the path of the agent's socket"),
-    )
+    .preprocess(booleanOf, z.union([z.boolean(), z.string().min(1, agentHelp)], agentHelp))
     .optional()
     .meta({
       description: "Log in with the keys of an SSH agent: `true` takes the one of `SSH_AUTH_SOCK`.",
-      form: "true, false or path of a socket",
+      form: "`true`, `false` or path of a socket",
       otherwise: "`true` when no key is given and an agent runs",
       example: "agent: true",
     }),
@@ -107,7 +103,7 @@ const jump = (env: Environment) =>
     short,
     z
       .strictObject(connection(env), "give the jump host's address, or a map with address, user and hostKey")
-      .superRefine(checkConnection(env), { when: whenMap }),
+      .superRefine(checkConnection(env), whenMap),
   );
 
 /** The host that Prosody runs on. */
@@ -126,7 +122,7 @@ export const host = (env: Environment) =>
                   [
                     z.boolean(),
                     z.strictObject({
-                      password: secret(sudoHelp)
+                      password: secret("give the password that sudo asks for, as a secret")
                         .optional()
                         .meta({ description: "Password that sudo asks for.", secret: true, form: "secret" }),
                     }),
@@ -138,7 +134,7 @@ export const host = (env: Environment) =>
               .meta({
                 description: "Become root with sudo; `{ password: … }` where sudo asks for one.",
                 secret: true,
-                form: "true, false, or a map with `password` (secret)",
+                form: "`true`, `false`, or a map with `password` (secret)",
                 example: "sudo: true",
               }),
             jump: jump(env)
@@ -156,8 +152,8 @@ export const host = (env: Environment) =>
           },
           "give the host's address, or a map with address, user, hostKey …",
         )
-        .superRefine(checkConnection(env), { when: whenMap })
-        .superRefine(checkRoot, { when: whenMap }),
+        .superRefine(checkConnection(env), whenMap)
+        .superRefine(checkRoot, whenMap),
     )
     .transform(
       ({ sudo, jump, ...connection }): HostSettings => ({
@@ -178,10 +174,6 @@ export const host = (env: Environment) =>
   sudo: true`,
     });
 
-function whenMap({ value }: { value: unknown }): boolean {
-  return isMap(value);
-}
-
 function checkConnection(env: Environment) {
   return (given: Partial<Connection>, ctx: z.RefinementCtx) => {
     checkTrust(given, ctx, env);
@@ -195,54 +187,63 @@ function checkTrust(given: Partial<Connection>, ctx: z.RefinementCtx, env: Envir
     refuse(ctx, "the list is empty; give the host's public key, or leave out hostKey", ["hostKey"]);
   if (hostKey !== undefined) {
     for (const other of ["knownHosts", "trustOnFirstUse"] as const)
-      if (given[other]) refuse(ctx, `leave it out: the host's key is pinned by hostKey`, [other]);
+      if (given[other] && !isBroken(ctx, other))
+        refuse(ctx, "leave it out: the host's key is pinned by hostKey", [other]);
     return;
   }
-  const file = knownHosts ?? standard.knownHosts;
-  if (typeof file !== "string" || trustOnFirstUse !== false) return;
-  if (env.files.exists(env.files.resolve(file))) return;
+  if (trustOnFirstUse || isBroken(ctx, "knownHosts")) return;
+  const file = env.files.resolve(knownHosts ?? standard.knownHosts);
+  if (env.files.exists(file)) return;
   if (knownHosts === undefined)
     refuse(
       ctx,
-      `nothing tells which key the host has: give hostKey (the line of /etc/ssh/ssh_host_ed25519_key.pub on the host), a knownHosts file, or trustOnFirstUse: true`,
+      "nothing tells which key the host has: give hostKey (the line of /etc/ssh/ssh_host_ed25519_key.pub on the host), a knownHosts file, or trustOnFirstUse: true",
     );
   else
-    refuse(
-      ctx,
-      `there is no file ${env.files.resolve(file)}; make it: ssh-keyscan HOST >> FILE, and compare`,
-      ["knownHosts"],
-    );
+    refuse(ctx, `there is no file ${file}; make it: ssh-keyscan HOST >> FILE, and compare the fingerprints`, [
+      "knownHosts",
+    ]);
 }
 
 function checkLogin(given: Partial<Connection>, ctx: z.RefinementCtx, env: Environment): void {
   const { privateKey, privateKeyFile, passphrase, agent } = given;
+  const noKey = privateKey === undefined && privateKeyFile === undefined;
   if (privateKey !== undefined && privateKeyFile !== undefined)
     refuse(ctx, "give either privateKey or privateKeyFile, not both", ["privateKeyFile"]);
-  if (passphrase !== undefined && privateKey === undefined && privateKeyFile === undefined)
+  if (passphrase !== undefined && noKey && !isBroken(ctx, "passphrase"))
     refuse(ctx, "there is no key that it could open; give privateKeyFile or privateKey", ["passphrase"]);
   if (agent === true && !env.agent)
     refuse(ctx, "no agent runs (SSH_AUTH_SOCK is not set); start one, or give privateKeyFile", ["agent"]);
-  if (typeof agent === "string" && !env.files.exists(env.files.resolve(agent)))
+  if (typeof agent === "string" && agent !== "" && !env.files.exists(env.files.resolve(agent)))
     refuse(ctx, `there is no socket ${env.files.resolve(agent)}; give the path of SSH_AUTH_SOCK, or true`, [
       "agent",
     ]);
-  for (const option of ["privateKey", "privateKeyFile"] as const) {
-    const key = given[option];
-    if (key === undefined || !privateKeyText(key)) continue;
-    const problem = checkPrivateKey(privateKeyText(key)!, (passphrase as Secret | undefined)?.reveal?.());
-    if (problem) refuse(ctx, problem.message, [problem.of === "passphrase" ? "passphrase" : option]);
-  }
-  if (privateKey === undefined && privateKeyFile === undefined && !agent && !env.agent && !standardKey(env))
+  if (noKey && !agent && !env.agent && !standardKey(env))
     refuse(ctx, "nothing to log in with: give privateKeyFile, privateKey (secret) or agent: true");
+  checkKeys(given, ctx);
 }
 
-function checkRoot(given: { user?: string; sudo?: unknown }, ctx: z.RefinementCtx): void {
-  if (typeof given.user !== "string") return;
-  if (given.user !== "root" && given.sudo === false)
-    refuse(ctx, `a user other than root can't install Prosody; add sudo: true, or sudo: { password: … }`, [
+function checkKeys(
+  { privateKey, privateKeyFile, passphrase }: Partial<Connection>,
+  ctx: z.RefinementCtx,
+): void {
+  if (isBroken(ctx, "passphrase")) return;
+  if (!isBroken(ctx, "privateKey")) checkKey("privateKey", privateKey?.reveal());
+  if (!isBroken(ctx, "privateKeyFile")) checkKey("privateKeyFile", privateKeyFile?.text);
+
+  function checkKey(option: string, text: string | undefined): void {
+    const problem = text === undefined ? undefined : checkPrivateKey(text, passphrase?.reveal());
+    if (problem) refuse(ctx, problem.message, [problem.of === "passphrase" ? "passphrase" : option]);
+  }
+}
+
+function checkRoot({ user, sudo }: { user?: string; sudo?: unknown }, ctx: z.RefinementCtx): void {
+  if (isBroken(ctx, "user") || isBroken(ctx, "sudo")) return;
+  if (user !== "root" && sudo === false)
+    refuse(ctx, "a user other than root can't install Prosody; add sudo: true, or sudo: { password: … }", [
       "user",
     ]);
-  if (given.user === "root" && given.sudo)
+  if (user === "root" && sudo)
     refuse(ctx, "root needs no sudo; leave it out, or name the user to log in as", ["sudo"]);
 }
 

@@ -1,7 +1,6 @@
 import saslprep from "@mongodb-js/saslprep";
 import { parseDomain } from "./domain-name";
 import { Refused } from "./refused";
-import { closest } from "./words";
 
 /**
  * A bare JID, normalised: the localpart in lower case (RFC 7622, UsernameCaseMapped), the domain as
@@ -30,9 +29,8 @@ export function parseAccount(text: string, domains: readonly string[]): string {
   const jid = parseJid(text);
   const domain = jid.slice(jid.indexOf("@") + 1);
   if (domains.includes(domain) || domains.length === 0) return jid; // without domains that is the problem to report
-  const near = closest(domain, domains);
   throw new Refused(
-    `${domain} is no virtual host of this server (${domains.join(", ")}); ${near ? `did you mean ${near}?` : "correct it, or add it to prosody:domains"}`,
+    `${domain} is no virtual host of this server (${domains.join(", ")}); correct it, or add it to prosody:domains`,
   );
 }
 

@@ -2,7 +2,7 @@ import saslprep from "@mongodb-js/saslprep";
 import { z } from "zod";
 import { parseAccount, parseJid } from "./jid";
 import { isMap, list } from "./parts";
-import { accepting, always, attempt, parsing, Refused, refuse } from "./refused";
+import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
 import type { Account } from "./settings";
 
@@ -18,7 +18,7 @@ function parsePassword(text: string): Secret | undefined {
   if (text === "") return undefined;
   if (nothings.includes(text.toLowerCase()))
     throw new Refused(
-      `this is the word ${text}, not a password; an account that must not exist has an empty value: pulumi config set --path 'jids["JID"]' ''`,
+      "this word for nothing is no password; an account that must not exist has an empty value: pulumi config set --path 'jids[\"JID\"]' ''",
     );
   if (/[\r\n]$/.test(text))
     throw new Refused(
@@ -80,7 +80,7 @@ export const jids = (domains: readonly string[]) =>
         if (twin) refuse(ctx, `this is the same account as ${twin}; keep one of them`, [written]);
         else if (jid) seen.set(jid, written);
       }
-    }, always)
+    }, whenMap)
     .transform((record) =>
       Object.entries(record).map(
         ([jid, { password, policy }]): Account => ({ jid: parseJid(jid), password, policy }),
@@ -89,13 +89,13 @@ export const jids = (domains: readonly string[]) =>
     .prefault({})
     .meta({
       description:
-        "The accounts. A password, or a map with `password` and `policy`; an empty value says that the account must not exist. Accounts that are not named here are left alone.",
+        "The accounts. A password, or a map with `password` and `policy`; an empty value (`null`) says that the account must not exist. One that is taken out of this list is deleted, too, after an archive of its data; accounts that never stood here are left alone.",
       secret: true,
       form: "map from JID to password",
       example: `jids:
   alice@example.com: { secure: v1:… }
   bob@example.com: { password: { secure: v1:… }, policy: enforced }
-  mallory@example.com: ""`,
+  mallory@example.com: null`,
     });
 
 const adminHelp = "give a JID such as alice@example.com, or a list of them";

@@ -23,7 +23,7 @@ export const logging = () =>
     )
     .prefault({})
     .meta({
-      description: "What Prosody logs, and where. `debug` logs what users write.",
+      description: "What Prosody logs, and where. `debug` is for hunting a fault: it is a lot.",
       form: "map",
       example: "logging: { file: false, syslog: warn }",
     });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { booleanOf, numberOf } from "./parts";
-import { always, parsing, Refused, refuse } from "./refused";
+import { parsing, Refused, refuse, whenMap } from "./refused";
 import type { Ports } from "./settings";
 
 const help = "give a whole number from 1024 to 65535, or false to switch the port off";
@@ -33,7 +33,7 @@ export const ports = (sshPort: number) =>
         clientDirectTls: port(5223, "Clients, TLS from the first byte (XEP-0368)."),
         server: port(5269, "Other servers, with STARTTLS (RFC 6120). `false` makes the server an island."),
         serverDirectTls: port(false, "Other servers, TLS from the first byte (XEP-0368); 5270 is usual."),
-        https: port(5281, "HTTPS: uploads (XEP-0363), WebSocket (RFC 7395) and BOSH (XEP-0206)."),
+        https: port(5281, "HTTPS: uploads (XEP-0363) and web clients (RFC 7395)."),
         proxy65: port(5000, "Proxy for file transfer between clients (XEP-0065)."),
         components: port(5347, "External components (XEP-0114), on the loopback interface only."),
       },
@@ -47,7 +47,7 @@ export const ports = (sshPort: number) =>
         if (other) refuse(ctx, `${port} is also ${other}; each needs a port of its own`, [name]);
         else owner.set(port, `the port of prosody:ports.${name}`);
       }
-    }, always)
+    }, whenMap)
     .prefault({})
     .meta({
       description:

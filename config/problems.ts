@@ -30,6 +30,8 @@ const formerly: Readonly<Record<string, string>> = {
   users: "jids",
   admin_jids: "admins",
   global_stanzas: "options",
+  log: "logging",
+  clientTls: "clientDirectTls",
   muc: "conference",
   http_upload: "upload",
   modules_enabled: "modules",
@@ -45,6 +47,7 @@ const formerly: Readonly<Record<string, string>> = {
   crt: "certificate",
   chain: "intermediates",
   ca: "intermediates",
+  keyfile: "privateKeyFile",
   hostname: "address",
   ip: "address",
   username: "user",
@@ -56,8 +59,11 @@ const formerly: Readonly<Record<string, string>> = {
   proxyJump: "jump",
 };
 
-/** Words of that role that have no counterpart, and why. */
+/** What is not wanted, and why; some only below another option. */
 const needless: Readonly<Record<string, string>> = {
+  "jump.sudo": "a jump host needs no rights of root; leave it out",
+  "jump.jump": "there is one jump host at most; leave it out",
+  xmpp: "what was below xmpp stands beside it now: prosody:jids, prosody:ports and so on",
   assembled: "the chain is put together on the host; leave it out",
   user_may_read: "Prosody may read its keys by itself; leave it out",
   secure: "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
@@ -85,10 +91,11 @@ export function problemsFrom(
     const option = optionPath(path);
     if (issue.code === "invalid_key") return issue.issues.map(({ message }) => ({ option, message }));
     const value = valueAt(raw, path);
-    if (value === undefined) return [{ option, message: withState("is missing", issue) }];
-    if (value === null || value === "") return [{ option, message: withState("is empty", issue) }];
-    const shown = encrypted.has(String(path[0])) || isSecret(path, schema) ? undefined : show(value);
-    return [{ option, ...(shown !== undefined && { value: shown }), message: issue.message }];
+    const state = path[0] === "jids" && path.length === 2 ? undefined : stateOf(value, issue);
+    if (state !== undefined) return [{ option, message: state + issue.message }];
+    if (encrypted.has(String(path[0])) || isSecret(path, schema))
+      return [{ option, message: without(value, issue.message) }];
+    return [{ option, value: show(value), message: issue.message }];
   });
   const unique = new Map(problems.map((problem) => [line(problem), problem]));
   return [...unique.values()];
@@ -119,9 +126,10 @@ export function optionPath(path: readonly PropertyKey[]): string {
 
 function unknownOption(path: PropertyKey[], schema: JsonSchema): Problem {
   const key = String(path.at(-1));
-  const known = Object.keys(schemaAt(schema, path.slice(0, -1)).at(-1)?.properties ?? {});
-  const advice = Object.hasOwn(needless, key) ? needless[key] : undefined;
-  const former = Object.hasOwn(formerly, key) ? formerly[key] : undefined;
+  const parent = schemaAt(schema, path.slice(0, -1)).at(-1)!;
+  const known = formsOf(parent).flatMap(({ properties }) => Object.keys(properties ?? {}));
+  const advice = entry(needless, path.slice(-2).join(".")) ?? entry(needless, key);
+  const former = entry(formerly, key);
   const near = former !== undefined && known.includes(former) ? former : closest(key, known);
   return {
     option: optionPath(path),
@@ -137,14 +145,13 @@ function asWritten(path: readonly PropertyKey[], raw: unknown): PropertyKey[] {
   let value = raw;
   for (const key of path) {
     if (typeof value !== "object" && value !== undefined) break;
-    if (value === null && written.length > 0 && isJid(written)) break;
+    if (Array.isArray(value) && typeof key !== "number") break;
+    if (value === null && written.length > 0 && written[0] === "jids") break;
     written.push(key);
     value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }
   return written;
 }
-
-const isJid = (path: PropertyKey[]) => path[0] === "jids";
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
@@ -153,16 +160,18 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function withState(state: string, issue: z.core.$ZodIssue): string {
-  return issue.code === "custom" ? issue.message : `${state}; ${issue.message}`;
+/** What is to be said of a value that is none; `undefined` for one that can be shown. */
+function stateOf(value: unknown, { code, message }: z.core.$ZodIssue): string | undefined {
+  if (value === undefined) return code === "custom" ? "" : "is missing; "; // a default may clash with other values
+  if (value === null || value === "") return message.includes("empty") ? "" : "is empty; ";
+  return undefined;
 }
 
 /** The schemas from the top down to a place; several where a value may have one of several forms. */
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema[] {
   const found = [schema];
   for (const key of path) {
-    const forms = [found.at(-1)!, ...(found.at(-1)!.anyOf ?? [])];
-    const next = forms
+    const next = formsOf(found.at(-1)!)
       .map((form) =>
         typeof key === "number" ? form.items : (form.properties?.[String(key)] ?? form.additionalProperties),
       )
@@ -173,9 +182,23 @@ function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema[
   return found;
 }
 
+function formsOf(schema: JsonSchema): JsonSchema[] {
+  return [schema, ...(schema.anyOf ?? [])];
+}
+
+function entry(table: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
 /** The nearest mark decides, from the value upwards. */
 function isSecret(path: readonly PropertyKey[], schema: JsonSchema): boolean {
   return schemaAt(schema, path).findLast(({ secret }) => secret !== undefined)?.secret ?? false;
+}
+
+/** A message may repeat the value, as the name of a file that is not there. */
+function without(value: unknown, message: string): string {
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  return text.length > 3 ? message.replaceAll(text, "[secret]") : message;
 }
 
 /** Only what is short and can't be a key that went astray. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isMap } from "./parts";
 
 /** Why a value of the stack config is refused: what is wrong, and what to write instead. Never a secret. */
 export class Refused extends Error {}
@@ -33,6 +34,11 @@ export function attempt<T>(parse: () => T): T | undefined {
   }
 }
 
+/** Whether an entry of a map has a problem that is reported already, so that its value is not what it should be. */
+export function isBroken(ctx: z.RefinementCtx, key: PropertyKey): boolean {
+  return ctx.issues.some(({ path }) => path?.[0] === key);
+}
+
 /** Reports a problem at a place below the value that is being checked. */
 export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): void {
   ctx.addIssue({ code: "custom", message, path });
@@ -43,3 +49,6 @@ export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[
  * reports everything. Such a check sees values that may not be what their type says.
  */
 export const always = { when: () => true };
+
+/** The same for a check of a map, which runs when there is a map at all. */
+export const whenMap = { when: ({ value }: { value: unknown }) => isMap(value) };

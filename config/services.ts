@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseSubdomain } from "./domain-name";
 import { flag, isMap, switchable, whole } from "./parts";
-import { parsing, refuse } from "./refused";
+import { parsing, refuse, whenMap } from "./refused";
 
 const bytes = Number.MAX_SAFE_INTEGER;
 const subdomainHelp = "give a label such as conference";
@@ -14,7 +14,7 @@ const subdomain = (standard: string, domains: readonly string[]) =>
     .meta({
       description: "What comes before each virtual host.",
       form: "label",
-      example: `subdomain: ${standard}`,
+      example: `subdomain: my-${standard}`,
     });
 
 /** Group chats. */
@@ -68,15 +68,12 @@ export const upload = (domains: readonly string[]) =>
         },
         "give a map with enabled, maxBytes, dailyQuotaBytes and expiresAfterDays, or false",
       )
-      .superRefine(
-        ({ maxBytes, dailyQuotaBytes }, ctx) => {
-          if (dailyQuotaBytes < maxBytes)
-            refuse(ctx, `give at least maxBytes (${maxBytes}), or no file of that size can be uploaded`, [
-              "dailyQuotaBytes",
-            ]);
-        },
-        { when: ({ value }) => isMap(value) },
-      ),
+      .superRefine(({ maxBytes, dailyQuotaBytes }, ctx) => {
+        if (dailyQuotaBytes < maxBytes)
+          refuse(ctx, `give at least maxBytes (${maxBytes}), or no file of that size can be uploaded`, [
+            "dailyQuotaBytes",
+          ]);
+      }, whenMap),
   )
     .prefault({})
     .meta({

@@ -79,9 +79,7 @@ async function authority(name: "root" | "intermediate", issuer: string | undefin
 async function isGood(file: string, issuer: string, days: number): Promise<boolean> {
   if (!existsSync(file) || !existsSync(file.replace(/crt$/, "key"))) return false;
   const [own, from] = await Promise.all([read(file), read(`${issuer}.crt`)]);
-  return (
-    own.checkIssued(from) && own.verify(from.publicKey) && Date.parse(own.validTo) - Date.now() > days * day
-  );
+  return own.checkIssued(from) && Date.parse(own.validTo) - Date.now() > days * day;
 }
 
 async function read(file: string): Promise<Certificate> {

@@ -204,6 +204,7 @@ async function inOwnCgroup(command: string[], number: number): Promise<string[]>
 const cgroupsOf = (number: number) =>
   cgroupMounts().map((mount) => join(mount, "prosody-lab", String(number)));
 
+/** Waits a little where need be: a process that has ended leaves its cgroup a moment later. */
 async function removeCgroups(number: number): Promise<void> {
   const remove = async (directory: string): Promise<void> => {
     for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => []))
@@ -211,7 +212,14 @@ async function removeCgroups(number: number): Promise<void> {
     await rmdir(directory).catch(() => undefined);
   };
   for (const directory of cgroupsOf(number)) {
-    await remove(directory);
+    await until(
+      async () => {
+        await remove(directory);
+        return existsSync(directory) ? undefined : true;
+      },
+      10,
+      () => `There are still processes in ${directory}.`,
+    );
     await rmdir(dirname(directory)).catch(() => undefined); // succeeds for the last one
   }
 }

@@ -15,7 +15,7 @@ import { paths, type Release, releases } from "./paths";
 import { labProcesses } from "./processes";
 
 export type { CertificateFiles, CertificateOptions, HostOptions, Release };
-export { certificate, releases };
+export { certificate, prepareMachine, releases };
 
 /** A host that is up. It accepts the key of `privateKeyFile` for `root` and for `admin`, who may use sudo. */
 export interface LabHost {

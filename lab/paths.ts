@@ -6,17 +6,27 @@ export const releases = ["trixie", "bookworm"] as const;
 /** A Debian release: trixie (13, Prosody 13) or bookworm (12, Prosody 0.12). */
 export type Release = (typeof releases)[number];
 
-/** Where everything of this project is kept outside the clone: `~/.cache/prosody-pulumi`. */
+/**
+ * Where everything of this project is kept outside the clone: `~/.cache/prosody-pulumi`. XDG_CACHE_HOME is not asked,
+ * since Pulumi.dev.yaml names files in there.
+ */
 export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "prosody-pulumi");
+  return join(homedir(), ".cache/prosody-pulumi");
 }
 
+let chosen: string | undefined;
+
 /**
- * Where the lab keeps its state: `~/.cache/prosody-pulumi/lab`, or what PROSODY_LAB_DIR says.
+ * Where the lab keeps its state: `~/.cache/prosody-pulumi/lab`, or what PROSODY_LAB_DIR says. It is the same for as
+ * long as this process runs, so that no later change of the environment turns work on one lab to another.
  * @throws Error for a path that can't stand in the options of a mount.
  */
 export function labDirectory(): string {
-  const directory = resolve(process.env.PROSODY_LAB_DIR || join(cacheDirectory(), "lab"));
+  chosen ??= choose(resolve(process.env.PROSODY_LAB_DIR || join(cacheDirectory(), "lab")));
+  return chosen;
+}
+
+function choose(directory: string): string {
   if (/[^\w./@+-]/.test(directory))
     throw new Error(
       `The lab's directory ${JSON.stringify(directory)} may contain letters, digits and . _ @ + - only, ` +

@@ -83,8 +83,7 @@ async function guard<T>(
     );
   });
   try {
-    const host = await Promise.race([hosts.get(inputs.server), late]);
-    return await Promise.race([action(host), late]);
+    return await Promise.race([hosts.use(inputs.server, action), late]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${operation} ${kind} ${handler.id(clean(inputs))} on ${inputs.server}: ${reason}`);

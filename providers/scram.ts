@@ -54,9 +54,10 @@ async function keys(prepared: string, salt: string, iterations: number, hash: Ha
   };
 }
 
+/** Code points that came after Unicode 3.2, emoji for one, pass: Prosody takes them as they are. */
 function prepare(password: string): string | undefined {
   try {
-    return saslprep(password);
+    return saslprep(password, { allowUnassigned: true });
   } catch {
     return undefined;
   }

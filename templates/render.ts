@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { domainToUnicode } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import Mustache from "mustache";
 import {
   features,
@@ -51,9 +51,7 @@ export function renderConfiguration(server: Server, release: Release): RenderedC
 
   const modules = resolveModules(server, release);
   const hosts = server.domains.map((domain) => hostView(server, domain.name, modules));
-  refuseDuplicates(
-    hosts.flatMap(({ domain, rooms, upload, proxy }) => [domain, ...names(rooms, upload, proxy)]),
-  );
+  refuseDuplicates(hosts.flatMap(({ name, rooms, upload, proxy }) => [name, ...names(rooms, upload, proxy)]));
 
   const [secret, open] = partition(Object.entries(server.options), ([, value]) => holdsSecret(value));
   const main = fill("prosody.cfg.lua", "refuse", {
@@ -93,7 +91,7 @@ const configFile = (content: string): ConfigFile => ({
 function fill(template: string, secrets: SecretPolicy, view: object): string {
   const literal = (value: LuaValue) => lua(value, secrets);
   // Mustache hands the value over as it is; its types know of strings only.
-  return Mustache.render(read(template), view, {}, { escape: literal as (value: string) => string });
+  return Mustache.render(read(template), view, read, { escape: literal as (value: string) => string });
 }
 
 /** The templates stay beside their source when it is compiled. */
@@ -107,6 +105,12 @@ function read(template: string): string {
 
 /** Prosody knows a domain by its Unicode form (RFC 7622); the stack config may have DNS's. */
 const unicodeDomain = (domain: string) => domainToUnicode(domain) || domain;
+
+/** A host's name, and the one that the DNS has for it where it is another. */
+function named(name: string) {
+  const ascii = domainToASCII(name) || name;
+  return { name, dns: ascii !== name && { name: ascii } };
+}
 
 function unicodeJid(jid: string): string {
   const at = jid.lastIndexOf("@") + 1;
@@ -124,24 +128,26 @@ function hostView(server: Server, name: string, modules: ResolvedModules) {
   const domain = unicodeDomain(name);
   const offers = (component: string) => !modules.withoutComponents.includes(component);
   return {
-    domain,
+    ...named(domain),
     rooms: conference.enabled &&
       offers("muc") && {
-        name: `${conference.subdomain}.${domain}`,
+        ...named(`${conference.subdomain}.${domain}`),
         modules: modules.rooms,
         ...creators[conference.creators],
       },
     upload: upload.enabled &&
       ports.https !== false &&
       offers("http_file_share") && {
-        name: `${upload.subdomain}.${domain}`,
+        ...named(`${upload.subdomain}.${domain}`),
         sizeLimit: upload.maxBytes,
         dailyQuota: upload.dailyQuotaBytes,
         expiresAfter: upload.expiresAfterDays * 86400,
       },
-    proxy: proxy65.enabled &&
+    proxy:
+      proxy65.enabled &&
       ports.proxy65 !== false &&
-      offers("proxy65") && { name: `${proxy65.subdomain}.${domain}` },
+      offers("proxy65") &&
+      named(`${proxy65.subdomain}.${domain}`),
   };
 }
 

@@ -1,26 +1,40 @@
-import { type LabHost, up } from "../lab";
-import { certificate } from "../lab/certificates";
+import { type CertificateFiles, certificate, type LabHost, up } from "../lab";
 import { say } from "../lab/command";
-import { type Engine, engine, pulumiOnTerminal } from "./engine";
+import { report } from "./demo-report";
+import { engine, pulumiOnTerminal } from "./engine";
 
 /**
  * `npm run demo`: a server on a lab host, from nothing, by the same steps as on a real host. Safe to run again.
  * (tools/run.cjs has installed the dependencies and compiled the sources before it gets here.)
  */
 export async function main(): Promise<number> {
-  const found = await step("Pulumi's engine", engine, ({ version }) => version);
-  const host = await step("lab host dev", bringUpHost, ({ address, release }) => `${address}, ${release}`);
+  await step("Pulumi's engine", engine, ({ version }) => version);
+  const { host, tls } = await step(
+    "lab host dev",
+    bringUpHost,
+    ({ host }) => `${host.address}, Debian ${host.release}`,
+  );
+  const before = await mainPid(host);
   say("\n== pulumi up");
   const code = await pulumiOnTerminal(["up", "--yes", "--skip-preview"]);
   if (code !== 0) return code;
-  await report(found, host);
-  return 0;
+  say("\n== what runs now");
+  const isGood = await report(host, tls.caFile, { before, after: await mainPid(host) });
+  return isGood ? 0 : 1;
 }
 
 /** Its address and the files of its certificate are what Pulumi.dev.yaml names. */
-async function bringUpHost(): Promise<LabHost> {
-  await certificate("example.test");
-  return up("dev");
+async function bringUpHost(): Promise<{ host: LabHost; tls: CertificateFiles }> {
+  if (process.env.PROSODY_LAB_DIR)
+    throw new Error(
+      "Pulumi.dev.yaml names files in ~/.cache/prosody-pulumi/lab: unset PROSODY_LAB_DIR for the demo.",
+    );
+  return { host: await up("dev"), tls: await certificate("example.test") };
+}
+
+/** Main process of Prosody; `0` when there is none. */
+async function mainPid(host: LabHost): Promise<string> {
+  return (await host.exec("systemctl show -P MainPID prosody.service")).trim();
 }
 
 /** Runs one step and says how it went: what it gave and how long it took. */
@@ -30,9 +44,4 @@ async function step<T>(name: string, body: () => Promise<T>, result: (value: T) 
   const value = await body();
   say(`${result(value)} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   return value;
-}
-
-/** Shows that the server works. */
-async function report(_engine: Engine, host: LabHost): Promise<void> {
-  say(`\n== ${host.name}\n${await host.exec("prosodyctl about | head -1; systemctl is-active prosody")}`);
 }

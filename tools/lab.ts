@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
-import { certificate, down, list, type Release, releases, sshArguments, up } from "../lab";
+import { certificate, down, list, prepareMachine, type Release, releases, sshArguments, up } from "../lab";
 
 const usage = `npm run lab -- COMMAND
 
@@ -63,7 +63,8 @@ async function bringUp(args: string[]): Promise<number> {
   const { release } = values;
   if (release !== undefined && !isRelease(release))
     throw new Error(`--release ${release}: use ${releases.join(" or ")}.`);
-  await certificate("example.test");
+  await prepareMachine();
+  await certificate("example.test"); // Pulumi.dev.yaml names its files
   const outcomes = await Promise.allSettled(
     positionals.map(async (name) => {
       const started = Date.now();

@@ -11,6 +11,9 @@ let input = "";
 for await (const chunk of process.stdin) input += chunk;
 const { address, port, jid, password } = JSON.parse(input);
 const [username, domain] = jid.split("@");
+// xmpp.js encodes SCRAM's first message, which has the user name, by btoa(): each character as one byte.
+const { btoa } = globalThis;
+globalThis.btoa = (text) => btoa(text.startsWith("n,,") ? Buffer.from(text).toString("latin1") : text);
 
 const xmpp = client({ service: `xmpp://${address}:${port}`, domain, username, password, resource: "login" });
 xmpp.timeout = 15_000;

@@ -9,7 +9,7 @@ import { wait } from "../wait";
 const patience = 60_000;
 
 /** Milliseconds that the same process must run on to count as up: longer where it has no other sign of being ready. */
-const settled = { handled: 200, unused: 1500 };
+const settled = { handled: 200, unused: 1500, fatal: Number.POSITIVE_INFINITY };
 
 /** A systemd unit: started at boot or not, running or not. */
 export const serviceHandler: Handler<ServiceInputs, ServiceState> = {
@@ -42,7 +42,6 @@ export const serviceHandler: Handler<ServiceInputs, ServiceState> = {
   /** What ran or was enabled before the stack stays so; what somebody stopped meanwhile is not started. */
   async delete(host, { unit: name, before }) {
     const unit = await host.fact(service(name));
-    if (!unit.found) return;
     const script = commands(name, unit, {
       enabled: before.enabled && unit.enabled,
       active: before.active && isActive(unit),
@@ -104,7 +103,7 @@ async function untilUp(host: Host, name: string): Promise<void> {
     if (!isActive(unit) || unit.mainPid !== pid) {
       pid = unit.mainPid;
       since = Date.now();
-    } else if (unit.hangup !== "fatal" && Date.now() - since >= settled[unit.hangup]) return;
+    } else if (Date.now() - since >= settled[unit.hangup]) return;
     if (Date.now() > deadline)
       throw await failure(host, name, `it is still ${unit.state} after ${patience / 1000} s and not up.`);
   }

@@ -22,9 +22,9 @@ for directory in lfs.dir(prosody.paths.data) do
 end
 for host in pairs(hosts) do
   prepare_host(host)
-  local users = require "core.storagemanager".open(host, "accounts"):users()
+  local users, data, first = require "core.storagemanager".open(host, "accounts"):users()
   if not users then error("the storage of " .. host .. " can't be read; Prosody's log says why", 0) end
-  for user in users do
+  for user in users, data, first do
     -- What can't be read is an account without a password.
     local ok, account = pcall(stored_account, user, host)
     if account then

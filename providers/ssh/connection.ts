@@ -88,7 +88,8 @@ export class Connection {
       const timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), seconds * 1000);
       this.client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
         clearTimeout(timer);
-        if (error) reject(new Error(error.message.replace("(SSH) Channel open failure: ", "")));
+        if (error)
+          reject(new Error(error.message.replace(/^\(SSH\) Channel open failure: /, "") || "it refused"));
         else resolve(channel);
       });
     });

@@ -17,7 +17,7 @@ export const outputLimit = 64 * 1024 * 1024;
 const outputGrace = 2000;
 
 /** Hands the input to a running command and collects what it prints until it ends. */
-export function collect(channel: ClientChannel, input: Buffer): Promise<Outcome> {
+export function collect(channel: ClientChannel, input: Buffer, limit = outputLimit): Promise<Outcome> {
   return new Promise((resolve) => {
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
@@ -25,14 +25,17 @@ export function collect(channel: ClientChannel, input: Buffer): Promise<Outcome>
     let code: number | undefined;
     let signal: string | undefined;
     let grace: NodeJS.Timeout | undefined;
+    let isDone = false;
     const done = (tooMuch = false) => {
+      if (isDone) return;
+      isDone = true;
       clearTimeout(grace);
       const text = (parts: Buffer[]) => Buffer.concat(parts).toString("utf8");
       resolve({ code, signal, stdout: text(stdout), stderr: text(stderr), tooMuch });
     };
     const take = (parts: Buffer[]) => (data: Buffer) => {
       size += data.length;
-      if (size <= outputLimit) parts.push(data);
+      if (size <= limit) parts.push(data);
       else done(true);
     };
     channel.on("data", take(stdout));

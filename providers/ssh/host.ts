@@ -70,7 +70,7 @@ export class SshHost implements Host {
   async #execute(script: string, options: RunOptions): Promise<RunResult> {
     const seconds = options.timeout ?? 60;
     const id = `${process.pid}-${++runs}`;
-    const { link, running } = await this.#start(script, id, seconds, options.input);
+    const { link, running } = await this.#start(script, id, seconds, options);
     link.connection.hold();
     try {
       const outcome = await this.#within(seconds, id, link, running.outcome);
@@ -88,7 +88,7 @@ export class SshHost implements Host {
     script: string,
     id: string,
     seconds: number,
-    input?: string | Buffer,
+    options: RunOptions,
   ): Promise<{ link: Link; running: Running }> {
     const giveUp = performance.now() + retryFor;
     for (let reconnected = false; ; ) {
@@ -98,15 +98,14 @@ export class SshHost implements Host {
         const command = rootCommand(script, link.access, id, seconds);
         const running = await link.connection.start(
           command,
-          rootInput(input, link.access),
+          rootInput(options.input, link.access),
           this.settings.connectTimeout,
         );
         return { link, running };
       } catch (error) {
         const again =
           error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
-        if (!again)
-          throw new Error(`${this.name}: the host started no session: ${(error as Error).message}.`);
+        if (!again) throw this.#error(script, options, startFailure(error as Error));
         if (link.connection.lost) reconnected = true;
         else await new Promise((resolve) => setTimeout(resolve, retryEvery));
       } finally {
@@ -158,7 +157,11 @@ export class SshHost implements Host {
         stderr,
       );
     if (code === 1 && access.root !== "login" && /^sudo: /m.test(stderr))
-      throw this.#error(script, options, sudoReason(stderr, this.settings.user, access.root === "password"));
+      throw this.#error(
+        script,
+        options,
+        `failed: ${sudoReason(stderr, this.settings.user, access.root === "password")}`,
+      );
     throw this.#error(script, options, `failed with exit code ${code}`, stderr || stdout);
   }
 
@@ -166,6 +169,12 @@ export class SshHost implements Host {
     const lines = [`${this.name}: ${doing} ${what}.`, `command: ${excerpt(script)}`, lastLines(output)];
     return new Error([...lines, fix ?? ""].filter(Boolean).join("\n"));
   }
+}
+
+function startFailure(error: Error): string {
+  return error instanceof NotStarted
+    ? `was not begun: the host opened no session (${error.message})`
+    : `may not have begun: ${error.message}. See on the host whether it did`;
 }
 
 /** A script was ended from here; the message says why. */

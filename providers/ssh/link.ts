@@ -32,7 +32,7 @@ export class SharedLink {
   get(): Promise<Link> {
     if (this.#failure && this.now() - this.#failure.at < failureFor)
       return Promise.reject(this.#failure.error);
-    this.#link ??= this.#make();
+    this.#link ??= this.#attempt();
     return this.#link;
   }
 
@@ -45,18 +45,19 @@ export class SharedLink {
     }
   }
 
-  async #make(): Promise<Link> {
-    try {
-      const link = await this.open();
-      link.connection.onLost(() => {
-        this.#link = undefined;
-      });
-      return link;
-    } catch (error) {
-      this.#link = undefined;
-      this.#failure = { error: error as Error, at: this.now() };
-      throw error;
-    }
+  #attempt(): Promise<Link> {
+    const attempt = this.open();
+    const forget = () => {
+      if (this.#link === attempt) this.#link = undefined;
+    };
+    attempt.then(
+      ({ connection }) => connection.onLost(forget),
+      (error: Error) => {
+        forget();
+        this.#failure = { error, at: this.now() };
+      },
+    );
+    return attempt;
   }
 }
 

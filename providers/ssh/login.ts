@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type AnyAuthMethod, type ParsedKey, utils } from "ssh2";
+import { type AnyAuthMethod, type IdentityCallback, OpenSSHAgent, type ParsedKey, utils } from "ssh2";
 import type { HostSettings } from "../../config/settings";
 import { sentences } from "./errors";
 import { fingerprint } from "./known-hosts";
@@ -7,7 +7,7 @@ import { expandHome } from "./paths";
 
 /** One way to log in, with what errors call it. */
 export interface Way {
-  label: string;
+  label(): string;
   method: AnyAuthMethod;
 }
 
@@ -31,7 +31,7 @@ export function waysIn({ user, login }: Account): { ways: Way[]; unusable: strin
   const keyWay = (label: string, text: () => string): Way => {
     const key = parsePrivateKey(text(), login.passphrase?.reveal());
     return {
-      label: `${label} (${key.type} ${fingerprint(key.getPublicSSH())})`,
+      label: () => `${label} (${keyName(key)})`,
       method: { type: "publickey", username: user, key } as unknown as AnyAuthMethod,
     };
   };
@@ -55,10 +55,28 @@ function agentWay(user: string, setting: string): Way {
     throw new Error(
       "$SSH_AUTH_SOCK is not set: start one with `eval $(ssh-agent)` and add the key with ssh-add",
     );
+  const agent = new Agent(expandHome(socket));
   return {
-    label: `agent ${socket}`,
-    method: { type: "agent", username: user, agent: expandHome(socket) } as AnyAuthMethod,
+    label: () => `agent ${socket}${agent.keys}`,
+    method: { type: "agent", username: user, agent },
   };
+}
+
+/** An agent that remembers what it had to offer. */
+class Agent extends OpenSSHAgent {
+  keys = "";
+
+  override getIdentities(done: IdentityCallback<ParsedKey>): void {
+    super.getIdentities((error, keys) => {
+      const names = (keys as ParsedKey[] | undefined)?.map(keyName) ?? [];
+      if (!error) this.keys = ` (${names.join(", ") || "it has no key: add one with ssh-add"})`;
+      done(error, keys as ParsedKey[]);
+    });
+  }
+}
+
+function keyName(key: ParsedKey): string {
+  return `${key.type} ${fingerprint(key.getPublicSSH())}`;
 }
 
 function readKeyFile(file: string): string {
@@ -88,7 +106,8 @@ export class Login {
   readonly #ways: Way[];
   readonly #unusable: string[];
   #next = 0;
-  #trying: string | undefined;
+  #trying: Way | undefined;
+  #failure = "";
   readonly #refused: string[] = [];
   #accepted: readonly string[] = [];
 
@@ -109,15 +128,15 @@ export class Login {
   /** ssh2's authHandler. */
   next(accepted: readonly string[] | null): AnyAuthMethod | false {
     if (accepted) this.#accepted = accepted;
-    if (this.#trying !== undefined) this.#refused.push(this.#trying);
-    const way = this.#ways[this.#next++];
-    this.#trying = way?.label;
-    return way ? way.method : false;
+    if (this.#trying) this.#refused.push(this.#trying.label() + this.#failure);
+    this.#failure = "";
+    this.#trying = this.#ways[this.#next++];
+    return this.#trying?.method ?? false;
   }
 
   /** What the agent could not do; ssh2 goes on with the next way by itself. */
   failed(reason: string): void {
-    this.#trying = `${this.#trying} (${reason})`;
+    this.#failure = ` (${reason})`;
   }
 
   refusal(): string {

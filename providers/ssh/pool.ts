@@ -15,6 +15,7 @@ class Pool {
   #config: Config | undefined;
   #settings: Map<string, HostSettings> | undefined;
   #exiting = false;
+  readonly #operations = new Set<Promise<unknown>>();
   readonly #hosts = new Map<string, SshHost>();
 
   /**
@@ -31,20 +32,32 @@ class Pool {
   /**
    * The engine starts the provider in a process group of its own: ^C in the terminal does not come here, and
    * operations in flight go on. When the run is over the engine sends SIGINT, and waits 5 s for the exit. Something
-   * is still in flight then only after a second ^C: it gets these 5 s, so that a script is not left half-done.
+   * is still in flight then only after a second ^C: it gets these 5 s, so that it is not left half-done.
    */
   async #exit(): Promise<void> {
     if (this.#exiting) process.exit(130);
     this.#exiting = true;
+    await Promise.allSettled(this.#operations);
     await Promise.all([...this.#hosts.values()].map((host) => host.close()));
     process.exit(0);
   }
 
   /**
+   * Runs an operation on a host.
    * @param name of the server in the stack config
-   * @throws Error when the stack config has no such server
+   * @throws Error when the stack config has no such server, or whatever the operation throws
    */
-  async get(name: string): Promise<Host> {
+  async use<T>(name: string, operation: (host: Host) => Promise<T>): Promise<T> {
+    const running = operation(this.#host(name));
+    this.#operations.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#operations.delete(running);
+    }
+  }
+
+  #host(name: string): SshHost {
     let host = this.#hosts.get(name);
     if (!host) {
       host = new SshHost(name, this.#find(name));

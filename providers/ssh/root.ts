@@ -30,7 +30,7 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
  */
 export function rootCommand(script: string, access: Access, id: string, seconds: number): string {
   const guard = access.root === "password" ? takeGuard : "";
-  const run = sh`env ${`${runVariable}=${id}`} LC_ALL=C.UTF-8 ${`PATH=${path}`} timeout -k 10 ${seconds + 10} sh -c ${`umask 022; cd /; ${guard}${script}`}`;
+  const run = sh`env ${raw(runVariable)}=${id} LC_ALL=C.UTF-8 PATH=${path} timeout -k 10 ${seconds + 10} sh -c ${`umask 022; cd /; ${guard}${script}`}`;
   const command = `${becomeRoot[access.root]}${run}`;
   if (!access.encode) return command;
   // csh reads no line breaks and exclamation marks within apostrophes.

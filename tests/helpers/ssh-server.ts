@@ -10,7 +10,11 @@ export interface Behaviour {
   authenticate?: (context: AuthContext) => void;
   /** A session is asked for; default: it is opened. */
   session?: (accept: () => void, reject: () => void) => void;
-  /** A command is started. The probe for root is answered by the server itself. */
+  /** What the probe for root is told: user id, login shell, and sudo's words and exit code. Default: root. */
+  probe?: string;
+  /** A command is to be started, and nothing answers. */
+  unanswered?: (connection: Connection) => void;
+  /** A command is started. */
   exec?: (command: string, channel: ServerChannel, connection: Connection) => void;
   /** A tunnel to another host is asked for; default: opened. */
   tunnel?: (accept: () => ServerChannel, reject: () => void, port: number) => void;
@@ -45,12 +49,6 @@ export function keyPair(type: KeyType = "ed25519", name = ""): { private: string
   return made;
 }
 
-/** Answers the probe: root, with /bin/sh. */
-export function answerProbe(channel: ServerChannel): void {
-  channel.write("prosody-pulumi-probe\n0\n/bin/sh\n");
-  end(channel, 0);
-}
-
 export function end(channel: ServerChannel, code: number): void {
   channel.exit(code);
   channel.end();
@@ -81,9 +79,20 @@ export async function sshServer(behaviour: Behaviour = {}): Promise<TestServer> 
       const take = () => {
         const session = accept();
         session.on("exec", (acceptExec, _reject, { command }) => {
-          if (command.includes("prosody-pulumi-probe")) return answerProbe(acceptExec());
-          commands.push(command);
-          behaviour.exec?.(command, acceptExec(), connection);
+          const isProbe = command.includes("prosody-pulumi-probe");
+          if (behaviour.unanswered && !isProbe) {
+            commands.push(command);
+            behaviour.unanswered(connection);
+            return;
+          }
+          const channel = acceptExec();
+          if (isProbe) {
+            channel.write(`prosody-pulumi-probe\n${behaviour.probe ?? "0\n/bin/sh\n"}`);
+            end(channel, 0);
+          } else {
+            commands.push(command);
+            behaviour.exec?.(command, channel, connection);
+          }
         });
       };
       if (behaviour.session) behaviour.session(take, reject);
@@ -141,7 +150,7 @@ export function settingsFor(
     trust: { kind: "pinned", hostKeys: server.hostKeys ?? [keyPair("ed25519", "host").public] },
     login: { privateKey: new Secret(keyPair("ed25519", "user").private) },
     sudo: false,
-    connectTimeout: 2,
+    connectTimeout: 20,
     ...settings,
   };
 }

@@ -10,6 +10,9 @@ const lines = readline.createInterface({ input: process.stdin });
 const { value } = await lines[Symbol.asyncIterator]().next();
 const { address, port, jid, password } = JSON.parse(value);
 const [username, domain] = jid.split("@");
+// xmpp.js encodes SCRAM's first message, which has the user name, by btoa(): each character as one byte.
+const { btoa } = globalThis;
+globalThis.btoa = (text) => btoa(text.startsWith("n,,") ? Buffer.from(text).toString("latin1") : text);
 
 const say = (text) => process.stdout.write(`${text}\n`);
 let lost;

@@ -21,7 +21,10 @@ export async function connect(
   const lines = readline.createInterface({ input: child.stdout });
   child.stdin.write(`${JSON.stringify({ address: server.address, port: server.port, ...account })}\n`);
   const [first] = await once(lines, "line");
-  if (first !== "online") throw new Error(`${account.jid} can't log in at ${server.address}: ${first}`);
+  if (first !== "online") {
+    child.kill();
+    throw new Error(`${account.jid} can't log in at ${server.address}: ${first}`);
+  }
   return {
     async end() {
       child.stdin.end();

@@ -6,22 +6,25 @@ import { run } from "../../lab/command";
 import { cgroupMounts } from "../../lab/machine";
 import { mountsBelow } from "../../lab/mounts";
 import { links } from "../../lab/network";
-import { labDirectory, paths } from "../../lab/paths";
+import { cacheDirectory, labDirectory, paths } from "../../lab/paths";
 import { type LabProcess, labProcesses } from "../../lab/processes";
 import { main } from "../../tools/lab";
 
-/** A lab of its own, so that `down` without names can be tried; it shares the cached base trees. */
-const usual = labDirectory();
+/**
+ * A lab of its own, so that `down` without names can be tried; it shares the cached base trees. It stays chosen to
+ * the end of the process: a test that goes on after its time limit must not get at another lab.
+ */
 const directory = mkdtempSync("/var/tmp/prosody-lab-");
+process.env.PROSODY_LAB_DIR = directory;
 
 beforeAll(() => {
-  process.env.PROSODY_LAB_DIR = directory;
-  mkdirSync(join(usual, "base"), { recursive: true });
-  symlinkSync(join(usual, "base"), join(directory, "base"));
+  const base = join(cacheDirectory(), "lab/base");
+  mkdirSync(base, { recursive: true });
+  symlinkSync(base, join(directory, "base"));
+  expect(labDirectory()).toBe(directory);
 });
 afterAll(async () => {
   await down();
-  delete process.env.PROSODY_LAB_DIR;
   rmSync(directory, { recursive: true });
 }, 60_000);
 
@@ -173,8 +176,10 @@ test("down removes what crashes left behind", async () => {
 }, 60_000);
 
 test("an up that was killed half-way is done again from the start", async () => {
-  mkdirSync(paths.host("half", "upper"), { recursive: true });
-  mkdirSync(paths.host("half", "work"), { recursive: true });
+  await up("half");
+  kill("init");
+  while (processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  rmSync(paths.host("half", "release")); // written when the disk is made
   const half = await up("half");
   expect(await half.exec("echo up")).toBe("up\n");
   await down();

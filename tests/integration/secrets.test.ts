@@ -33,7 +33,7 @@ describe("secrets", () => {
       options: { canary_option: secret(option) },
     });
     await host.exec(
-      'systemd-run --quiet --unit=watch sh -c \'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done | tr "\\\\0" "\\\\n" | grep -a --line-buffered canary >/run/seen\'',
+      'systemd-run --quiet --unit=watch sh -c \'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; sleep 0.02; done | tr "\\\\0" "\\\\n" | grep -a --line-buffered canary >/run/seen\'',
     );
     expect(await see(stack.preview("--diff"))).toBe(0);
     expect(await see(stack.up("--diff"))).toBe(0);

@@ -59,6 +59,7 @@ test("it can be expired, expire soon, and have other names, each in a file of it
   const other = await certificate("example.test", { expiresInDays: 10, names: ["other.test"] });
   expect(new Set([usual, expired, other].map((files) => files.certificateFile)).size).toBe(3);
   expect(Math.round((Date.parse(read(expired.certificateFile).validTo) - Date.now()) / day)).toBe(-3);
+  expect(Date.parse(read(expired.certificateFile).validFrom)).toBeLessThan(Date.now() - 3 * day);
   expect(read(expired.certificateFile).checkIssued(read(expired.intermediateFile))).toBe(true);
   expect(Math.round((Date.parse(read(other.certificateFile).validTo) - Date.now()) / day)).toBe(10);
   expect(read(other.certificateFile).subjectAltName).toBe("DNS:other.test");

@@ -1,7 +1,7 @@
 import { checkName } from "../../../lab";
 import { withKey } from "../../../lab/keys";
 import { candidates } from "../../../lab/network";
-import { labDirectory } from "../../../lab/paths";
+import type * as Paths from "../../../lab/paths";
 
 test("the host dev has number 1, others the lowest free one from 2", () => {
   expect(candidates("dev", [])).toEqual([1]);
@@ -11,10 +11,10 @@ test("the host dev has number 1, others the lowest free one from 2", () => {
 });
 
 test("known_hosts keeps one key an address", () => {
-  const known = withKey(withKey("", "10.77.1.2", "ssh-ed25519 A"), "10.77.12.2", "ssh-ed25519 B");
-  expect(known).toBe("10.77.1.2 ssh-ed25519 A\n10.77.12.2 ssh-ed25519 B\n");
+  const known = withKey(withKey("", "10.77.1.2", "ssh-ed25519 A"), "10.77.1.20", "ssh-ed25519 B");
+  expect(known).toBe("10.77.1.2 ssh-ed25519 A\n10.77.1.20 ssh-ed25519 B\n");
   expect(withKey(known, "10.77.1.2", "ssh-ed25519 C")).toBe(
-    "10.77.12.2 ssh-ed25519 B\n10.77.1.2 ssh-ed25519 C\n",
+    "10.77.1.20 ssh-ed25519 B\n10.77.1.2 ssh-ed25519 C\n",
   );
 });
 
@@ -36,16 +36,26 @@ describe("the lab's directory", () => {
     else process.env.PROSODY_LAB_DIR = before;
   });
 
+  /** As in a process that starts with this setting. */
+  function started(directory: string): typeof Paths {
+    process.env.PROSODY_LAB_DIR = directory;
+    jest.resetModules();
+    return require("../../../lab/paths");
+  }
+
   test.each(["/tmp/my lab", "/tmp/a,b", "/tmp/a:b"])(
     "may not be %s, which mount options can't carry",
     (directory) => {
-      process.env.PROSODY_LAB_DIR = directory;
-      expect(labDirectory).toThrow(`The lab's directory ${JSON.stringify(directory)} may contain`);
+      expect(started(directory).labDirectory).toThrow(
+        `The lab's directory ${JSON.stringify(directory)} may contain`,
+      );
     },
   );
 
-  test("may be chosen", () => {
-    process.env.PROSODY_LAB_DIR = "/srv/lab-1";
+  test("may be chosen, and stays what it is", () => {
+    const { labDirectory } = started("/srv/lab-1");
+    expect(labDirectory()).toBe("/srv/lab-1");
+    delete process.env.PROSODY_LAB_DIR;
     expect(labDirectory()).toBe("/srv/lab-1");
   });
 });

@@ -102,6 +102,15 @@ describe("the fewest commands", () => {
   });
 });
 
+test.each([
+  ["caught", "SigBlk:\t0000000000000000\nSigCgt:\t0000000000004a03\n", "handled"],
+  ["blocked and read by signalfd", handlesHangup, "handled"],
+  ["neither", diesOfHangup, "fatal"],
+])("a hangup that is %s", (_what, signals, hangup) => {
+  expect(starting("prosody").parse(shown() + reload + signals).hangup).toBe(hangup);
+  expect(starting("prosody").parse(shown() + signals).hangup).toBe("unused");
+});
+
 describe("create and update", () => {
   beforeEach(() => {
     jest.useFakeTimers();
@@ -142,13 +151,15 @@ describe("create and update", () => {
   test("a unit without a sign of being ready must run on with the same process", async () => {
     const host = hostWith(stopped, shown(), shown({ MainPID: "900" }));
     let done = false;
-    const updated = serviceHandler.update(host, state({ active: false }), wanted).then(() => {
+    const before = { enabled: false, active: true };
+    const updated = serviceHandler.update(host, state({ active: false, before }), wanted).then((found) => {
       done = true;
+      return found;
     });
     await jest.advanceTimersByTimeAsync(250 + 1499);
     expect(done).toBe(false);
     await jest.advanceTimersByTimeAsync(1);
-    await updated;
+    expect(await updated).toEqual(state({ before }));
   });
 
   test("a server that ends at once fails with its journal", async () => {

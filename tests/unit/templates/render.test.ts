@@ -113,6 +113,18 @@ test("every virtual host has its own services, under Unicode names as XMPP has t
     'Component "proxy.bücher.test" "proxy65"',
   ]));
 
+test("a domain beyond ASCII is known by its DNS name to TLS and HTTPS, others have no such line", () => {
+  const upload = { ...server().upload, enabled: false };
+  const changes = { domains: [domain("example.test"), domain("xn--bcher-kva.test")], upload };
+  expect(lines(changes, /_host = /)).toEqual(
+    ["", "conference.", "proxy."].flatMap((prefix) =>
+      ["c2s_direct_tls_host", "s2s_direct_tls_host", "http_host"].map(
+        (option) => `\t${option} = "${prefix}xn--bcher-kva.test"`,
+      ),
+    ),
+  );
+});
+
 test.each([
   [{ domains: [domain("example.test"), domain("upload.example.test")] }, "upload.example.test"],
   [{ conference: { ...server().conference, subdomain: "upload" } }, "upload.example.test"],

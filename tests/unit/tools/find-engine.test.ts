@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import os, { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findEngine, isAtLeast, onPath, pinnedVersion } from "../../../tools/find-engine";
 
@@ -89,6 +89,7 @@ describe("an engine on PATH", () => {
 });
 
 describe("without one on PATH", () => {
+  let home: string;
   let server: Server;
   let installer: string | undefined;
   let asked: string[];
@@ -102,13 +103,14 @@ describe("without one on PATH", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     process.env.PATH = pathWithoutGo();
-    process.env.XDG_CACHE_HOME = mkdtempSync(join(directory, "cache-"));
+    home = mkdtempSync(join(directory, "home-"));
+    jest.spyOn(os, "homedir").mockReturnValue(home);
     process.env.PROSODY_ENGINE_SITE = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
   const version = pinnedVersion();
-  const kept = () => join(process.env.XDG_CACHE_HOME!, `prosody-pulumi/engine/${version}/bin`);
+  const kept = () => join(home, `.cache/prosody-pulumi/engine/${version}/bin`);
 
   test("Pulumi's installer installs the pinned version, once", async () => {
     // What the installer documents: --install-root and --version, and programs in bin/.

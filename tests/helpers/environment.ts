@@ -1,0 +1,20 @@
+import { type Environment, filesFrom } from "../../config/environment";
+
+/** Files of a test, by absolute path; an `Error` is what reading such a file throws. */
+export type TestFiles = Record<string, string | { code: string }>;
+
+/** A machine that has nothing but these files; the project is in /project, the user at home in /home/me. */
+export function machine(files: TestFiles = {}, more: Partial<Environment> = {}): Environment {
+  return {
+    files: filesFrom("/project", "/home/me", {
+      exists: (file) => file in files,
+      read: (file) => {
+        const content = files[file] ?? { code: "ENOENT" };
+        if (typeof content === "string") return content;
+        throw Object.assign(new Error(`${content.code}: ${file}`), content);
+      },
+    }),
+    now: new Date("2026-06-01T12:00:00Z"),
+    ...more,
+  };
+}

@@ -1,0 +1,107 @@
+import { parse } from "../../../config/parse";
+import { changed, environment, files, good, pki, sshKeys } from "../../fixtures/bad-configs/base";
+import { machine } from "../../helpers/environment";
+
+const all = ["host", "domains", "jids", "options"];
+
+/** Warnings of a stack config without problems; the chain goes up to the root and everything is encrypted. */
+function warnings(config: Record<string, unknown>, encrypted = all, env = environment): string[] {
+  const { settings, problems } = parse(config, env, new Set(encrypted));
+  expect(problems).toEqual([]);
+  return settings!.warnings;
+}
+
+const domain = (certificate: string, key = certificate, intermediates = ["inner", "outer", "root"]) => ({
+  certificate: `certs/${certificate}.crt`,
+  keyFile: `certs/${key}.key`,
+  intermediates: intermediates.map((name) => `certs/${name}.crt`),
+});
+const config = (entry: object, more: object = {}) => ({
+  ...good(),
+  domains: { "example.com": entry },
+  ...more,
+});
+
+test("a complete configuration has none", () => {
+  expect(warnings(config(domain("leaf")))).toEqual([]);
+});
+
+const uncovered = 'prosody:domains["example.com"].certificate: it does not cover';
+const names = "among its subject alternative names (or *.example.com), or set";
+
+describe("a certificate for the bare domain alone", () => {
+  test.each<[string, object, string[]]>([
+    [
+      "is not enough for rooms and uploads",
+      {},
+      [
+        `${uncovered} conference.example.com and upload.example.com, so users of other servers can't join rooms and clients can't upload files. Ask for a certificate with these names ${names} prosody:conference: false or prosody:upload: false.`,
+      ],
+    ],
+    [
+      "is enough for rooms without other servers",
+      { ports: { server: false } },
+      [
+        `${uncovered} upload.example.com, so clients can't upload files. Ask for a certificate with this name ${names} prosody:upload: false.`,
+      ],
+    ],
+    [
+      "names the subdomain that is used",
+      { upload: false, conference: { subdomain: "rooms" } },
+      [
+        `${uncovered} rooms.example.com, so users of other servers can't join rooms. Ask for a certificate with this name ${names} prosody:conference: false.`,
+      ],
+    ],
+    ["is enough without them", { upload: false, conference: false }, []],
+  ])("%s", (_what, more, expected) => {
+    expect(warnings(config(domain("bare"), more))).toEqual(expected);
+  });
+});
+
+test("a wildcard beside the domain covers its subdomains", () => {
+  expect(warnings(config(domain("star")))).toEqual([]);
+});
+
+test("a certificate that expires soon", () => {
+  const late = machine(files, { now: new Date("2026-12-20") });
+  expect(warnings(config(domain("leaf")), all, late)).toEqual([
+    'prosody:domains["example.com"].certificate: it expires on 2027-01-01; renew it.',
+  ]);
+});
+
+test("a chain that leads to no public authority", () => {
+  const ends = (issuer: string) => [
+    `prosody:domains["example.com"].intermediates: the chain ends at ${issuer}, which is no public authority; clients that don't know it refuse the certificate. Add what is missing, ${issuer} itself included.`,
+  ];
+  expect(warnings(config(domain("leaf", "leaf", ["inner", "outer"])))).toEqual(ends("Test Root"));
+  expect(warnings(config(domain("leaf", "leaf", [])))).toEqual(ends("Inner CA"));
+});
+
+test("a self-signed certificate is what somebody wanted", () => {
+  expect(warnings(config(domain("selfSigned", "selfSigned", [])))).toEqual([]);
+});
+
+test("secrets in clear, each with the command that encrypts it", () => {
+  const all = changed(
+    [["host", "privateKeyFile"], undefined],
+    [["host", "privateKey"], sshKeys.encrypted.private],
+    [["host", "passphrase"], "open sesame"],
+    [["host", "user"], "admin"],
+    [["host", "sudo"], { password: "hunter2" }],
+    [["domains", "example.com"], { certificate: pki.selfSigned.certificate, key: pki.selfSigned.key }],
+    [["jids", "bob@example.com"], { password: "hunter2" }],
+    [["jids", "mallory@example.com"], null],
+    [["options"], { turn_external_secret: "hunter2", c2s_idle_timeout: 300 }],
+  );
+  const clear = (option: string) =>
+    `prosody:${option}: it is stored in clear. Encrypt it: pulumi config set --path --secret '${option}'`;
+  expect(warnings(all, [])).toEqual([
+    clear('jids["alice@example.com"]'),
+    clear('jids["bob@example.com"].password'),
+    clear('domains["example.com"].key'),
+    clear("host.privateKey"),
+    clear("host.passphrase"),
+    clear("host.sudo.password"),
+    clear("options.turn_external_secret"),
+  ]);
+});

@@ -1,0 +1,343 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { AuthContext } from "ssh2";
+import { Secret } from "../../../../config/secret";
+import type { HostSettings } from "../../../../config/settings";
+import { openHost } from "../../../../providers/ssh/host";
+import { fingerprint, parseHostKey } from "../../../../providers/ssh/known-hosts";
+import {
+  type Behaviour,
+  end,
+  keyPair,
+  settingsFor,
+  sshServer,
+  type TestServer,
+  tcpServer,
+} from "../../../helpers/ssh-server";
+
+jest.setTimeout(30_000); // a busy machine is no failure
+
+const directory = mkdtempSync(path.join(tmpdir(), "prosody-connect-"));
+const closing: { close(): Promise<void> }[] = [];
+afterEach(() => Promise.all(closing.splice(0).map((each) => each.close())));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+async function server(behaviour: Behaviour = {}): Promise<TestServer> {
+  const made = await sshServer({ exec: (_command, channel) => end(channel, 0), ...behaviour });
+  closing.push(made);
+  return made;
+}
+
+async function tcp(...args: Parameters<typeof tcpServer>) {
+  const made = await tcpServer(...args);
+  closing.push(made);
+  return made;
+}
+
+async function open(settings: HostSettings) {
+  const host = await openHost(settings, "xmpp.example.com");
+  closing.push(host);
+  return host;
+}
+
+/** The error, and that it came within a time. */
+async function failure(settings: HostSettings, seconds = 15): Promise<string> {
+  const start = performance.now();
+  const error = await open(settings).then(
+    () => new Error("no error"),
+    (error: Error) => error,
+  );
+  expect(Object.getPrototypeOf(error)).toBe(Error.prototype); // Pulumi prints plain errors alone
+  expect(performance.now() - start).toBeLessThan(seconds * 1000);
+  return error.message;
+}
+
+const file = (name: string, text: string) => {
+  const full = path.join(directory, name);
+  writeFileSync(full, text, { mode: 0o600 });
+  return full;
+};
+const print = (key: string) => fingerprint(parseHostKey(key)!.blob);
+const wayOut = "Until then, `pulumi up --refresh=false` works on whatever else is in the stack.";
+const userKey = `ssh-ed25519 ${print(keyPair("ed25519", "user").public)}`;
+
+describe("what the network does", () => {
+  test("nothing listens there", async () => {
+    const { port, close } = await tcpServer();
+    await close();
+    expect(await failure(settingsFor({ port }))).toBe(
+      `can't connect to root@127.0.0.1:${port}: the connection was refused: nothing listens there. See whether sshd is running, and whether \`port\` is right. ${wayOut}`,
+    );
+  });
+
+  test("the name does not resolve", async () => {
+    expect(await failure(settingsFor({ port: 22 }, { address: "nowhere.invalid" }), 20)).toMatch(
+      /^can't connect to root@nowhere\.invalid:22: the name does not resolve \((ENOTFOUND|EAI_AGAIN)\)\. See whether `address` is right and DNS works\. /,
+    );
+  });
+
+  test("TCP is accepted, and nobody speaks", async () => {
+    const { port } = await tcp();
+    expect(await failure(settingsFor({ port }, { connectTimeout: 0.2 }))).toBe(
+      `can't connect to root@127.0.0.1:${port}: it took the TCP connection, but sent no SSH greeting within 0.2 s. See whether \`port\` is sshd's, and whether the host is overloaded. ${wayOut}`,
+    );
+  });
+
+  test("somebody else speaks", async () => {
+    const { port } = await tcp((socket) => socket.write("220 smtp.example.com\r\n"));
+    expect(await failure(settingsFor({ port }, { connectTimeout: 0.2 }))).toContain(
+      "it did not finish the SSH key exchange within 0.2 s",
+    );
+  });
+
+  test("the connection is closed before a greeting", async () => {
+    const { port } = await tcp((socket) => socket.end());
+    expect(await failure(settingsFor({ port }))).toContain(
+      "it closed the connection before the SSH greeting was done. It may be overloaded (MaxStartups) or block this address (fail2ban, PerSourcePenalties).",
+    );
+  });
+
+  test("the login is never answered", async () => {
+    const { port } = await server({ authenticate: () => {} });
+    expect(await failure(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
+      "it did not answer the login of root within 1.5 s. See `journalctl -u ssh -u sshd` on the host's console",
+    );
+  });
+
+  test("the session is never opened", async () => {
+    const { port } = await server({ session: () => {} });
+    expect(await failure(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
+      "the login of root worked, but no session: it opened no session within 1.5 s. See `journalctl -u ssh -u sshd -u systemd-logind`",
+    );
+  });
+});
+
+describe("host keys", () => {
+  const ed25519 = keyPair("ed25519", "host");
+  const ecdsa = keyPair("ecdsa", "host");
+  const rsa = keyPair("rsa", "host");
+  const other = keyPair("ed25519", "other host");
+  const pins = (...hostKeys: string[]) => ({ trust: { kind: "pinned" as const, hostKeys } });
+  const known = (text: string) => ({
+    trust: { kind: "knownHosts" as const, file: file("known_hosts", text) },
+  });
+  const firstUse = (path: string) => ({ trust: { kind: "firstUse" as const, file: path } });
+
+  test.each([
+    ["Ed25519", ed25519],
+    ["ECDSA", ecdsa],
+    ["RSA", rsa],
+  ])("a pinned %s key is asked for, and accepted, whatever other keys the host has", async (_type, key) => {
+    const { port } = await server({ hostKeys: [ed25519.private, ecdsa.private, rsa.private] });
+    await open(settingsFor({ port }, pins(key.public)));
+  });
+
+  test("one of several pinned keys is enough", async () => {
+    const { port } = await server();
+    await open(settingsFor({ port }, pins(other.public, `${ed25519.public} root@host`)));
+  });
+
+  test("another key than the pinned one is refused, with both fingerprints", async () => {
+    const { port } = await server();
+    expect(await failure(settingsFor({ port }, pins(other.public)))).toBe(
+      `can't connect to root@127.0.0.1:${port}: it shows the host key ssh-ed25519 ${print(ed25519.public)}, but known is ssh-ed25519 ${print(other.public)} (stack config). Either the host was installed anew, or somebody sits in between. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; only if it is the same, put the new one into the stack config's \`hostKey\`. ${wayOut}`,
+    );
+  });
+
+  test("a key of another type than the pinned one is refused with its fingerprint, too", async () => {
+    const { port } = await server({ hostKeys: [ecdsa.private] });
+    const message = await failure(settingsFor({ port }, pins(other.public)));
+    expect(message).toContain(`it shows the host key ecdsa-sha2-nistp256 ${print(ecdsa.public)}`);
+    expect(message).toContain("/etc/ssh/ssh_host_ecdsa_key.pub");
+  });
+
+  test("nobody logs in before the key is accepted", async () => {
+    let logins = 0;
+    const { port } = await server({
+      authenticate: (context) => {
+        logins++;
+        context.accept();
+      },
+    });
+    await failure(settingsFor({ port }, pins(other.public)));
+    expect(logins).toBe(0);
+  });
+
+  test("a key in known_hosts is accepted; another one is refused with file and line", async () => {
+    const { port } = await server();
+    await open(settingsFor({ port }, known(`[127.0.0.1]:${port} ${ed25519.public}\n`)));
+    const settings = settingsFor({ port }, known(`# mine\n[127.0.0.1]:${port} ${other.public}\n`));
+    const path = `${directory}/known_hosts`;
+    expect(await failure(settings)).toContain(
+      `but known is ssh-ed25519 ${print(other.public)} (${path}, line 2). Either the host was installed anew, or somebody sits in between. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; only if it is the same, take the old one out with \`ssh-keygen -R '[127.0.0.1]:${port}' -f ${path}\` and add the new one.`,
+    );
+  });
+
+  test("of several known keys the host is asked for one of them", async () => {
+    const { port } = await server({ hostKeys: [ed25519.private, ecdsa.private] });
+    await open(settingsFor({ port }, known(`[127.0.0.1]:${port} ${ecdsa.public}\n* ${rsa.public}`)));
+  });
+
+  test("a host that known_hosts does not have is refused with the line to add", async () => {
+    const { port } = await server();
+    expect(await failure(settingsFor({ port }, known(`other.example.com ${ed25519.public}\n`)))).toContain(
+      `its host key ssh-ed25519 ${print(ed25519.public)} is not in ${directory}/known_hosts. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; if it is the same, add this line to the file: [127.0.0.1]:${port} ${ed25519.public}.`,
+    );
+  });
+
+  test("a revoked key is refused, even if it is known as well", async () => {
+    const { port } = await server();
+    const text = `[127.0.0.1]:${port} ${ed25519.public}\n@revoked * ${ed25519.public}\n`;
+    expect(await failure(settingsFor({ port }, known(text)))).toContain(
+      `it shows ssh-ed25519 ${print(ed25519.public)}, which ${directory}/known_hosts marks as revoked: do not connect.`,
+    );
+  });
+
+  test("a missing known_hosts file is an error", async () => {
+    const trust = { kind: "knownHosts" as const, file: `${directory}/none` };
+    expect(await failure(settingsFor({ port: 1 }, { trust }))).toContain(
+      `the known_hosts file ${directory}/none can't be read (ENOENT).`,
+    );
+  });
+
+  test("first use records the key for its owner alone, and refuses another one from then on", async () => {
+    const { port } = await server();
+    const recorded = `${directory}/deep/er/known_hosts`;
+    await open(settingsFor({ port }, firstUse(recorded)));
+    expect(readFileSync(recorded, "utf8")).toBe(`[127.0.0.1]:${port} ${ed25519.public}\n`);
+    expect(statSync(recorded).mode & 0o777).toBe(0o600);
+    await open(settingsFor({ port }, firstUse(recorded)));
+    expect(readFileSync(recorded, "utf8").split("\n")).toHaveLength(2);
+    writeFileSync(recorded, `[127.0.0.1]:${port} ${other.public}\n`);
+    expect(await failure(settingsFor({ port }, firstUse(recorded)))).toContain(
+      `but known is ssh-ed25519 ${print(other.public)} (${recorded}, line 1)`,
+    );
+  });
+
+  test("first use begins a line of its own, and never accepts a revoked key", async () => {
+    const { port } = await server();
+    const unfinished = file("unfinished", `other.example.com ${other.public}`);
+    await open(settingsFor({ port }, firstUse(unfinished)));
+    expect(readFileSync(unfinished, "utf8")).toBe(
+      `other.example.com ${other.public}\n[127.0.0.1]:${port} ${ed25519.public}\n`,
+    );
+    const revoked = file("revoked", `@revoked * ${ed25519.public}\n`);
+    expect(await failure(settingsFor({ port }, firstUse(revoked)))).toContain("marks as revoked");
+  });
+});
+
+describe("login", () => {
+  const accepting = (name: string) => (context: AuthContext) => {
+    const key = parseHostKey(keyPair("ed25519", name).public)!.blob;
+    if (context.method === "publickey" && context.key.data.equals(key)) context.accept();
+    else context.reject(["publickey"]);
+  };
+  const encrypted = file(
+    "encrypted",
+    (require("ssh2") as typeof import("ssh2")).utils.generateKeyPairSync("ed25519", {
+      passphrase: "open sesame",
+      cipher: "aes256-ctr",
+    } as never).private,
+  );
+
+  test("a refused key: the error names user, keys and what the host accepts", async () => {
+    const { port } = await server({ authenticate: accepting("nobody") });
+    expect(await failure(settingsFor({ port }))).toBe(
+      `can't connect to root@127.0.0.1:${port}: the host refused the login of root with the stack config's privateKey (${userKey}); it accepts publickey. Put the public key into ~root/.ssh/authorized_keys on the host, or configure the key that is there. ${wayOut}`,
+    );
+  });
+
+  test("the ways are tried in order; one that can't be used does not stand in the way", async () => {
+    const { port } = await server({ authenticate: accepting("second") });
+    const privateKeyFile = file("second", keyPair("ed25519", "second").private);
+    const privateKey = new Secret(keyPair("ed25519", "user").private);
+    await open(settingsFor({ port }, { login: { privateKey, privateKeyFile } }));
+    await open(settingsFor({ port }, { login: { privateKey: new Secret("garbage"), privateKeyFile } }));
+    const third = file("third", keyPair("ed25519", "third").private);
+    const message = await failure(
+      settingsFor({ port }, { login: { privateKey, privateKeyFile: third, agent: `${directory}/no-agent` } }),
+    );
+    expect(message).toContain(
+      `the host refused the login of root with the stack config's privateKey (${userKey}), then key file ${third} (ssh-ed25519 ${print(keyPair("ed25519", "third").public)}), then agent ${directory}/no-agent (Failed to connect to agent); it accepts publickey.`,
+    );
+  });
+
+  test.each([
+    [{ privateKeyFile: `${directory}/none` }, `Key file ${directory}/none: can't be read (ENOENT).`],
+    [
+      { privateKeyFile: encrypted },
+      `Key file ${encrypted}: it is encrypted: set \`passphrase\`, or add it to an agent.`,
+    ],
+    [
+      { privateKeyFile: encrypted, passphrase: new Secret("wrong") },
+      `Key file ${encrypted}: the passphrase is wrong.`,
+    ],
+    [
+      { privateKey: new Secret("garbage") },
+      "The stack config's privateKey: it is no private key in OpenSSH or PEM format.",
+    ],
+    [
+      { privateKey: new Secret(keyPair().public) },
+      "The stack config's privateKey: it is a public key; the private one is needed.",
+    ],
+    [{}, "Set privateKeyFile, privateKey or agent."],
+  ])("no way to log in: %j", async (login, reason) => {
+    expect(await failure(settingsFor({ port: 1 }, { login }))).toBe(
+      `can't connect to root@127.0.0.1:1: there is no key to log in with. ${reason} ${wayOut}`,
+    );
+  });
+
+  test("a passphrase opens a key", async () => {
+    const { port } = await server();
+    const login = { privateKeyFile: encrypted, passphrase: new Secret("open sesame") };
+    await open(settingsFor({ port }, { login }));
+  });
+
+  test("the agent is that of $SSH_AUTH_SOCK unless a path is given", async () => {
+    const before = process.env.SSH_AUTH_SOCK;
+    delete process.env.SSH_AUTH_SOCK;
+    expect(await failure(settingsFor({ port: 1 }, { login: { agent: "" } }))).toContain(
+      "Agent: $SSH_AUTH_SOCK is not set: start one with `eval $(ssh-agent)` and add the key with ssh-add.",
+    );
+    if (before !== undefined) process.env.SSH_AUTH_SOCK = before;
+  });
+});
+
+describe("through a jump host", () => {
+  const jumpTo = (port: number, settings: Partial<HostSettings> = {}) => {
+    const { sudo: _, jump: __, ...jump } = settingsFor({ port }, { user: "jumper", ...settings });
+    return { jump };
+  };
+
+  test("the host is reached, and its own key and login count", async () => {
+    const target = await server({ hostKeys: [keyPair("ecdsa", "target").private] });
+    const bastion = await server();
+    const host = await open(settingsFor(target, jumpTo(bastion.port)));
+    await host.run("true", { doing: "trying" });
+    expect([bastion.connections(), target.connections(), bastion.commands]).toEqual([1, 1, []]);
+    expect(await failure(settingsFor({ port: target.port }, jumpTo(bastion.port)))).toContain(
+      `can't connect to root@127.0.0.1:${target.port}: it shows the host key ecdsa-sha2-nistp256`,
+    );
+  });
+
+  test("an error of the jump host names it", async () => {
+    const bastion = await server({ authenticate: (context) => context.reject(["publickey"]) });
+    expect(await failure(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
+      `can't connect to root@127.0.0.1:22: the jump host jumper@127.0.0.1:${bastion.port} is in the way: the host refused the login of jumper with`,
+    );
+  });
+
+  test("the jump host does not let through", async () => {
+    const bastion = await server({ tunnel: (_accept, reject) => reject() });
+    expect(await failure(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
+      `the jump host jumper@127.0.0.1:${bastion.port} does not get through to it: it refused. See whether it is up and reachable from there, and whether sshd on the jump host has AllowTcpForwarding.`,
+    );
+  });
+
+  test("the jump host never answers", async () => {
+    const bastion = await server({ tunnel: () => {} });
+    const settings = settingsFor({ port: 22 }, { ...jumpTo(bastion.port), connectTimeout: 1.5 });
+    expect(await failure(settings)).toContain("does not get through to it: no answer within 1.5 s.");
+  });
+});

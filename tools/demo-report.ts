@@ -1,0 +1,73 @@
+import type { LabHost } from "../lab";
+import { say } from "../lab/command";
+import { pulumi } from "./engine";
+import { login } from "./login";
+
+/** What `index.ts` exports of a server. */
+interface Deployed {
+  address: string;
+  virtualHosts: string[];
+  ports: Record<string, number | false>;
+  accounts: string[];
+  certificatesExpire: Record<string, string>;
+  prosodyVersion: string;
+}
+
+/**
+ * Says what runs on the demo's host, with a real login as the last proof.
+ * @param pid Prosody's main process before and after the deployment
+ * @returns whether the login worked
+ */
+export async function report(
+  host: LabHost,
+  caFile: string,
+  pid: { before: string; after: string },
+): Promise<boolean> {
+  const { prosody } = await json<{ prosody: Deployed }>("stack", "output", "--json", "servers");
+  const listening = await listeningPorts(host);
+  const line = (name: string, text: string) => say(`${name.padEnd(15)} ${text}`);
+  line("server", `Prosody ${prosody.prosodyVersion} on ${prosody.address}`);
+  line("virtual hosts", prosody.virtualHosts.join(", "));
+  const ports = Object.entries(prosody.ports).filter(([, port]) => port && listening.includes(port));
+  line("listening", ports.map(([name, port]) => `${port} ${name}`).join(", "));
+  line("accounts", prosody.accounts.join(", "));
+  for (const [domain, end] of Object.entries(prosody.certificatesExpire))
+    line("certificate", `${domain}, valid until ${end.slice(0, 10)}`);
+
+  const jid = prosody.accounts[0]!;
+  const { stdout: password } = await pulumi(["config", "get", "--path", `jids[${JSON.stringify(jid)}]`]);
+  const server = { address: prosody.address, port: Number(prosody.ports.clientStarttls), caFile };
+  const session = await login(server, { jid, password: password.replace(/\n$/, "") });
+  const isLoggedIn = "jid" in session;
+  line("login", isLoggedIn ? `${session.jid} over ${session.protocol}, certificate verified` : session.error);
+  line("changes", await changes(pid));
+  return isLoggedIn;
+}
+
+/** TCP ports on which something of the host listens. */
+async function listeningPorts(host: LabHost): Promise<number[]> {
+  const sockets = await host.exec("ss -Hltn");
+  return sockets.split("\n").map((socket) => Number(/:(\d+) /.exec(socket)?.[1]));
+}
+
+/** What the last update did, and whether Prosody was restarted. */
+async function changes(pid: { before: string; after: string }): Promise<string> {
+  const [last] = await json<[{ resourceChanges: Record<string, number> }]>(
+    "stack",
+    "history",
+    "--json",
+    "--page-size",
+    "1",
+  );
+  const changed = Object.entries(last.resourceChanges).filter(([kind]) => kind !== "same");
+  const what = changed.map(([kind, count]) => `${count} ${kind}`).join(", ") || "none";
+  const same =
+    pid.before === pid.after
+      ? `not restarted (main process ${pid.after})`
+      : `started (main process ${pid.after})`;
+  return `${what}; Prosody ${same}`;
+}
+
+async function json<T>(...args: string[]): Promise<T> {
+  return JSON.parse((await pulumi(args)).stdout) as T;
+}
