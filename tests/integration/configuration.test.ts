@@ -32,6 +32,7 @@ function inputs({ modules = [], global = "", hosts = rooms, c2s = 5222, secret =
     "ping",
     "carbons",
     "smacks",
+    "turn_external",
     "admin_shell",
     ...modules,
   ];
