@@ -64,7 +64,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
 
 /**
  * Runs one operation on the resource's host within its time. Pulumi prints only plain `Error`s, so whatever is
- * thrown becomes one, with what was done to which object in front.
+ * thrown becomes one, with what was done to which object in front; the host is named by what is thrown.
  */
 async function guard<T>(
   kind: string,
@@ -78,7 +78,11 @@ async function guard<T>(
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () =>
-        reject(new Error(`no answer after ${seconds} s. See what the host is busy with, then run it again.`)),
+        reject(
+          new Error(
+            `${inputs.server}: no answer after ${seconds} s. See what the host is busy with, then run it again.`,
+          ),
+        ),
       seconds * 1000,
     );
   });
@@ -86,7 +90,9 @@ async function guard<T>(
     return await Promise.race([hosts.use(inputs.server, action), late]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${operation} ${kind} ${handler.id(clean(inputs))} on ${inputs.server}: ${reason}`);
+    const failure = new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`);
+    failure.stack = ""; // the SDK prints it, and it tells a user nothing
+    throw failure;
   } finally {
     clearTimeout(timer);
   }

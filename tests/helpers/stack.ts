@@ -102,18 +102,16 @@ export class Stack {
     return this.must("stack", "export");
   }
 
-  /** What differs, by a plain preview with the engine's own refresh: `Account alice@example.test update`. */
-  async drift(): Promise<string[]> {
-    const { code, text } = await this.preview("--json");
-    if (code !== 0) throw new Error(`preview ended with ${code}:\n${text}`);
-    const { steps } = JSON.parse(text.slice(text.indexOf("{"))) as { steps: { op: string; urn: string }[] };
-    return steps
-      .filter(({ op }) => op !== "same" && op !== "refresh")
-      .map(
-        ({ op, urn }) =>
-          `${urn.split("::")[2]!.split(":").pop()} ${urn.split("::").slice(3).join("::")} ${op}`,
-      )
-      .sort();
+  /**
+   * A plain preview that is to find nothing: what it finds, such as `Account alice@example.test update`, and how
+   * it says so to a user who asks for details.
+   */
+  async drift(): Promise<Run & { rows: string[] }> {
+    const run = await this.preview("--diff", "--expect-no-changes");
+    const step =
+      /^ *[-+~]+ pulumi-nodejs:prosody:(\w+): \((\w+)\)\n(?: *\[id=.*\]\n)? *\[urn=.*?::([^:\]]+)\]$/gm;
+    const steps = [...run.text.matchAll(step)].filter(([, , op]) => op !== "refresh");
+    return { ...run, rows: steps.map(([, kind, op, name]) => `${kind} ${name} ${op}`).sort() };
   }
 
   remove(): void {
