@@ -167,7 +167,8 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
 
   describe("keeps clients connected for", () => {
     test("a module that comes and goes", async () => {
-      await gently({ modules: ["time", "http_openmetrics"] }, () => listening(5280));
+      const global = 'http_max_content_size = 1000000\nopenmetrics_allow_ips = { "192.0.2.1" }';
+      await gently({ modules: ["time", "http_openmetrics"], global }, () => listening(5280));
       await gently({}, async () => !(await listening(5280)));
     }, 60_000);
 
