@@ -265,6 +265,26 @@ describe("modules", () => {
     expect(activation(running, wanted)).toEqual([]);
   });
 
+  test("go together with their options, even those that nobody may reload", () => {
+    const running = server(({ hosts, options }) => {
+      options["*"]!.http_max_content_size = ["h"];
+      hosts["example.test"]!.modules.carbons!.needs = ["http"];
+      hosts["example.test"]!.modules.http = loaded();
+      hosts["*"]!.modules.http = loaded();
+    });
+    const model = config(({ hosts, reads }) => {
+      hosts["example.test"]!.modules = ["c2s", "roster", "tls"];
+      reads.http = ["http_max_content_size"];
+    });
+    expect(activation(running, model)).toEqual([
+      ["reload"],
+      ["unload", "example.test", "carbons"],
+      ["unload", "example.test", "http"],
+      ["unload", "*", "http"],
+      ["settle"],
+    ]);
+  });
+
   test("that carry the connections go by a restart", () => {
     const model = config(({ hosts }) => {
       hosts["example.test"]!.modules = ["carbons", "roster", "tls"];
