@@ -48,6 +48,7 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
     const before = await mainPid();
     const { code, text } = await stack.up();
     expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/Resources:\n +\d+ unchanged/) });
+    expect(text).not.toContain("[diff");
     expect(await stack.drift()).toEqual(clean);
     expect(await mainPid()).toBe(before);
   }, 60_000);
@@ -148,10 +149,13 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
       [
         "a port already taken",
         async () => {
-          await host.exec("systemd-run --unit=taken --quiet python3 -m http.server 15269 2>&1");
+          await host.exec(
+            "systemd-run --quiet --unit=taken systemd-socket-activate --listen=15269 cat; " +
+              "until ss -Hltn | grep -q :15269; do sleep 0.05; done",
+          );
           return { ports: { server: 15269 } };
         },
-        /15269.*python3|python3.*15269/,
+        /15269.*systemd-socket/,
       ],
       [
         "a key that does not fit its certificate",
