@@ -16,14 +16,14 @@ export type Accounts =
  * difference whether the server runs. A virtual host that is not in the configuration any more counts as long as
  * the internal storage has accounts of it.
  *
- * Not known without Prosody, or with a configuration that Prosody can't read.
+ * Without Prosody and without its data there are none. Not known without Prosody beside its data, or with a configuration that Prosody can't read.
  */
 export const accounts: Fact<Accounts> = {
   name: "accounts",
   script: `(${luaScript})
 code=$?
-[ $code = ${notInstalled} ] && { echo '{"unreadable":"Prosody is not installed"}'; exit 0; }
-exit $code`,
+[ $code = ${notInstalled} ] || exit $code
+[ -d /var/lib/prosody ] && echo '{"unreadable":"Prosody is not installed"}' || echo '{"complete":true}'`,
   input: luaInput(["wire", "prosody", "read-accounts"], lengthPrefixed(luaSource("accounts"))),
   parse,
 };

@@ -138,6 +138,16 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
     }, 300_000);
   });
 
+  test("one up makes the server again on a host that lost everything", async () => {
+    await host.exec(
+      "DEBIAN_FRONTEND=noninteractive apt-get -y purge prosody prosody-modules 2>&1; " +
+        "rm -rf /etc/prosody /var/lib/prosody",
+    );
+    expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
+    expect(await stack.drift()).toEqual(clean);
+    expect(await login(xmpp(), alice)).toMatchObject({ jid: "alice@example.test/login" });
+  }, 180_000);
+
   describe("an up that does not work leaves the old server running and says why", () => {
     const faults: [
       what: string,
