@@ -17,11 +17,21 @@ type Hash = "sha1" | "sha256";
 const sizes: Record<Hash, number> = { sha1: 20, sha256: 32 };
 const derive = promisify(pbkdf2);
 
+const answers = new Map<string, Promise<boolean>>();
+
 /**
- * Whether a verifier was made from this password. Takes some milliseconds, off the main thread.
+ * Whether a verifier was made from this password. Takes some milliseconds, off the main thread; the engine asks
+ * more than once in a run, so the answers are kept.
  * False for a password that SASLprep (RFC 4013) does not take, since nobody can log in with it.
  */
-export async function matches(password: string, known: Verifier): Promise<boolean> {
+export function matches(password: string, known: Verifier): Promise<boolean> {
+  const question = JSON.stringify([password, known.salt, known.iterations, known.storedKey, known.serverKey]);
+  const answer = answers.get(question) ?? compare(password, known);
+  answers.set(question, answer);
+  return answer;
+}
+
+async function compare(password: string, known: Verifier): Promise<boolean> {
   const hash = known.storedKey.length === 2 * sizes.sha256 ? "sha256" : "sha1";
   const prepared = prepare(password);
   if (prepared === undefined) return false;
