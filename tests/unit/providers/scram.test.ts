@@ -29,7 +29,7 @@ test.each(stored)(
     expect(await matches(password, { ...known, iterations: iterations + 1 })).toBe(false);
     expect(await matches(password, { ...known, salt: `${salt}0` })).toBe(false);
     expect(await matches(password, { ...known, storedKey: known.storedKey.replace(/^./, "x") })).toBe(false);
-  expect(await matches(password, { ...known, serverKey: known.serverKey.replace(/^./, "x") })).toBe(false);
+    expect(await matches(password, { ...known, serverKey: known.serverKey.replace(/^./, "x") })).toBe(false);
   },
 );
 
