@@ -46,11 +46,10 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
     );
   const success = (jid: string) => ({ jid: `${jid}@example.test/login`, protocol: "TLSv1.3" });
   const refused = { error: "not-authorized" };
-  const archives = async (jid: string) =>
-    (await lab_.exec(`cd /var/backups/prosody-pulumi && find . -name '${jid}@example.test-*' | sort`))
-      .split("\n")
-      .filter(Boolean)
-      .map((name) => name.slice(2));
+  const archives = async (jid: string) => {
+    const find = `find /var/backups/prosody-pulumi -name '${jid}@example.test-*' -printf '%f\\n' 2>&- || true`;
+    return (await lab_.exec(find)).split("\n").filter(Boolean);
+  };
   const files = async (name: string) =>
     (await lab_.exec(`cd /var/lib/prosody && find . -name '${name}.*' | sort`)).split("\n").filter(Boolean);
   const configure = async (...hosts: string[]) => {
@@ -331,8 +330,33 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
     expect(await read(host, state)).toBeUndefined();
   }, 60_000);
 
+  test("without an archive nothing is deleted", async () => {
+    const state = await create(host, account("kept"));
+    await lab_.exec(
+      "cd /var/backups && install -d -m 0700 prosody-pulumi && mount -t tmpfs -o ro none prosody-pulumi",
+    );
+    try {
+      await expect(remove(host, state)).rejects.toThrow(
+        "no archive could be written, so nothing was deleted",
+      );
+    } finally {
+      await lab_.exec("umount /var/backups/prosody-pulumi");
+    }
+    expect(await logIn("kept", "p")).toEqual(success("kept"));
+  }, 60_000);
+
   test("without a running server, everything works in the storage", async () => {
+    await configure("example.test", "other.test");
     await lab_.exec("systemctl stop prosody");
+    const mixed = ["one@example.test", "two@other.test", "three@example.test"];
+    await Promise.all(mixed.map((jid) => create(host, account("x", "p", { jid }))));
+    expect([await files("one"), await files("two"), await files("three")].flat()).toEqual(
+      expect.arrayContaining([
+        "./example%2etest/accounts/one.dat",
+        "./other%2etest/accounts/two.dat",
+        "./example%2etest/accounts/three.dat",
+      ]),
+    );
     const shell = adminShell(host, ["server:version()"], { doing: "asking" });
     await expect(shell.catch(isUnavailable)).resolves.toBe(true);
     const inputs = account("offline", "first", { policy: "enforced" });
