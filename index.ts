@@ -1,9 +1,13 @@
+import * as pulumi from "@pulumi/pulumi";
 import { ProsodyServer } from "./components/prosody-server";
 import { load } from "./config/load";
 
+const settings = load();
+for (const warning of settings.warnings) pulumi.log.warn(warning);
+
 /** Name of the server → what people ask of it. */
 export const servers = Object.fromEntries(
-  load().servers.map((server) => {
+  settings.servers.map((server) => {
     const { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion } = new ProsodyServer(
       server,
     );

@@ -7,6 +7,7 @@ const common = {
 
 /** Unit tests need nothing; integration tests need root, the lab and the engine (docs/testing.md). */
 module.exports = {
+  maxWorkers: 2, // integration tests wait for their hosts most of the time
   projects: [
     { ...common, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts"] },
     {

@@ -150,7 +150,7 @@ export const host = (env: Environment) =>
   hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…`,
               }),
           },
-          "give the host's address, or a map with address, user, hostKey …",
+          "give the host's address, or a map with address, user, hostKey and more",
         )
         .superRefine(checkConnection(env), whenMap)
         .superRefine(checkRoot, whenMap),

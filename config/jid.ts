@@ -1,6 +1,6 @@
-import saslprep from "@mongodb-js/saslprep";
 import { parseDomain } from "./domain-name";
 import { Refused } from "./refused";
+import { prepare } from "./stringprep";
 
 /**
  * A bare JID, normalised: the localpart in lower case (RFC 7622, UsernameCaseMapped), the domain as
@@ -52,8 +52,14 @@ function parseLocal(text: string): string {
         ? "a name has no spaces (RFC 7622)"
         : `a name can't have the character ${forbidden} (RFC 7622 forbids " & ' / : < > @)`,
     );
+  // SASLprep shares Nodeprep's tables (RFC 3454) of unassigned and prohibited characters and of directions.
   const name = text.normalize("NFKC").toLowerCase().normalize("NFKC");
-  if (!/^[\p{L}\p{M}\p{N}!-~]+$/u.test(name) || /["&'/:<>@]/.test(name) || !prepared(name))
+  if (
+    !/^[\p{L}\p{M}\p{N}!-~]+$/u.test(name) ||
+    /["&'/:<>@]/.test(name) ||
+    prepare(text) === undefined ||
+    prepare(name) !== name
+  )
     throw new Refused("a name has letters, digits and ASCII punctuation only (RFC 7622, IdentifierClass)");
   if (name.toUpperCase().toLowerCase().normalize("NFKC") !== name || name.includes("ς"))
     throw new Refused(
@@ -62,13 +68,4 @@ function parseLocal(text: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes > 1023) throw new Refused(`a name has at most 1023 bytes, this has ${bytes}`);
   return name;
-}
-
-/** SASLprep shares its tables (RFC 3454) with Nodeprep: unassigned, prohibited, mixed directions. */
-function prepared(name: string): boolean {
-  try {
-    return saslprep(name) === name;
-  } catch {
-    return false;
-  }
 }

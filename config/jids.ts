@@ -1,10 +1,10 @@
-import saslprep from "@mongodb-js/saslprep";
 import { z } from "zod";
 import { parseAccount, parseJid } from "./jid";
 import { isMap, list } from "./parts";
 import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
 import type { Account } from "./settings";
+import { prepare } from "./stringprep";
 
 const passwordHelp = "give the password as a text (quote a number), or nothing if the account must not exist";
 
@@ -28,19 +28,11 @@ function parsePassword(text: string): Secret | undefined {
     throw new Refused("the password has a control character, which SASLprep (RFC 4013) forbids");
   const bytes = Buffer.byteLength(text);
   if (bytes > 1023) throw new Refused(`the password has ${bytes} bytes; give at most 1023`);
-  if (!isPrepared(text))
+  if (!prepare(text))
     throw new Refused(
       "the password has characters that SASLprep (RFC 4013) forbids, so clients could not log in; choose another",
     );
   return new Secret(text);
-}
-
-function isPrepared(text: string): boolean {
-  try {
-    return saslprep(text) !== "";
-  } catch {
-    return false;
-  }
 }
 
 const password = z

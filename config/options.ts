@@ -38,6 +38,7 @@ const internal = [
   "admin_socket",
   "pidfile",
   "data_path",
+  "component_secret",
   "daemonize",
   "prosody_user",
   "prosody_group",

@@ -40,9 +40,8 @@ export function parseHost(
   raw: Record<string, unknown>,
   env: Environment,
 ): { hosts: Map<string, HostSettings>; problems: Problem[] } {
-  const { host } = schema(surroundings(raw, env, new Set())).in.shape;
-  const checks = z.object({ host });
-  const { data, error } = checks.safeParse(raw);
+  const checks = schema(surroundings(raw, env, new Set()));
+  const { data, error } = z.object({ host: checks.in.shape.host }).safeParse(raw);
   if (data) return { hosts: new Map([[defaultServer, data.host]]), problems: [] };
   // Nothing here tells which options are encrypted, so no value is shown.
   return {
@@ -51,10 +50,13 @@ export function parseHost(
   };
 }
 
-/** The schema's input as JSON Schema, with its descriptions and marks; transformations have no place in it. */
-export function jsonSchema(checks: z.ZodType): JsonSchema {
-  return z.toJSONSchema(checks, { io: "input", unrepresentable: "any" }) as JsonSchema;
+/** The input of the schema as JSON Schema, with its descriptions and marks; it does not depend on surroundings. */
+export function jsonSchema(checks: ReturnType<typeof schema>): JsonSchema {
+  structure ??= z.toJSONSchema(checks, { io: "input", unrepresentable: "any" }) as JsonSchema;
+  return structure;
 }
+
+let structure: JsonSchema | undefined;
 
 /**
  * A value of the stack config as Pulumi hands it over: lists and maps as JSON, all else as plain text. `undefined`

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { domainToUnicode } from "node:url";
 import { verifierOf } from "./facts/accounts";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
@@ -113,7 +114,9 @@ function archiveFile(jid: string, now: Date): string {
   return `${archiveDirectory}/${name}-${now.toISOString().replace(/[-:]/g, "")}.tar.gz`;
 }
 
+/** Prosody knows a domain beyond ASCII by its Unicode form. */
 function split(jid: string): [user: string, domain: string] {
   const at = jid.indexOf("@");
-  return [jid.slice(0, at), jid.slice(at + 1)];
+  const domain = jid.slice(at + 1);
+  return [jid.slice(0, at), domainToUnicode(domain) || domain];
 }

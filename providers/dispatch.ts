@@ -48,10 +48,13 @@ export function provider(kind: string): dynamic.ResourceProvider {
       guard(kind, handler, state, "read", async (host) => {
         const found = await handler.read(host, clean(state));
         if (!found) return {};
+        const props = plain(found);
+        // Without inputs the engine keeps those it has, some of which (a password) no host can tell.
+        if (isDeepStrictEqual(props, clean(state))) return { id, props };
         const inputs = Object.fromEntries(
           ["server", ...handler.inputs].map((name) => [name, found[name as keyof Common]]),
         );
-        return { id, props: plain(found), inputs: plain(inputs) };
+        return { id, props, inputs: plain(inputs) };
       }),
     update: (_id: string, state: Common, inputs: Common) =>
       guard(kind, handler, inputs, "update", async (host) => ({

@@ -13,7 +13,7 @@ import {
 import type { LuaValue, Server } from "../config/settings";
 import type { ConfigFile } from "../providers/configuration";
 import { lua, type SecretPolicy } from "./lua";
-import { defaults, holdsSecret, optionProblems, optionWarnings } from "./options";
+import { defaults, holdsSecret, optionWarnings } from "./options";
 
 /** Where things are on the host, on Debian as on Fedora. */
 export const paths = {
@@ -43,12 +43,9 @@ export interface RenderedConfiguration {
 
 /**
  * Prosody's configuration files for a server, the same text for the same settings.
- * @throws Error for `options` that can't be set, and when two hosts would have the same name.
+ * @throws Error when two hosts would have the same name.
  */
 export function renderConfiguration(server: Server, release: Release): RenderedConfiguration {
-  const problems = optionProblems(server.options);
-  if (problems.length > 0) throw new Error(problems.join("\n"));
-
   const modules = resolveModules(server, release);
   const hosts = server.domains.map((domain) => hostView(server, domain.name, modules));
   refuseDuplicates(hosts.flatMap(({ name, rooms, upload, proxy }) => [name, ...names(rooms, upload, proxy)]));

@@ -24,22 +24,27 @@ const irremovable = new Set(["c2s", "s2s", "admin_shell", "admin_socket"]);
  */
 export function activation(running: Running | undefined, wanted: Model): Step[] {
   if (!running) return [["restart", "its admin socket does not answer"]];
+  const active = Object.keys(running.hosts)
+    .filter((host) => host !== "*")
+    .sort();
+  const stay = active.filter((host) => wanted.hosts[host]);
+  const leave = active.filter((host) => !wanted.hosts[host]);
+  const leaving = new Set(surplusModules(running, wanted, leave, stay).map((pair) => pair.join(" ")));
+
   const different = differences(running, wanted);
   // A host that comes or goes does so as a whole, whatever its options are.
   const effects = different
-    .filter(({ host }) => host === "*" || (running.hosts[host] && wanted.hosts[host]))
-    .map((change) => effectOf(change, running, wanted));
+    .filter(({ host }) => host === "*" || stay.includes(host))
+    .map((change) => effectOf(change, running, wanted, leaving));
   const restarts = effects.filter((effect) => effect[0] === "restart");
   if (restarts.length > 0) return [restarts[0]!];
 
   const cycled = new Set(effects.flatMap((effect) => (effect[0] === "cycle" ? [effect[1]] : [])));
-  const active = Object.keys(running.hosts).filter((host) => host !== "*");
-  const gone = active.filter((host) => !wanted.hosts[host] || cycled.has(host)).sort();
+  const gone = active.filter((host) => leave.includes(host) || cycled.has(host));
+  const kept = stay.filter((host) => !cycled.has(host));
   const come = parentsFirst(
     Object.keys(wanted.hosts).filter((host) => !running.hosts[host] || cycled.has(host)),
   );
-  const kept = active.filter((host) => !gone.includes(host)).sort();
-
   const surplus = surplusModules(running, wanted, gone, kept);
   const irreplaceable = surplus.find(([, module]) => irremovable.has(module));
   if (irreplaceable) return [["restart", `module ${irreplaceable[1]} goes`]];

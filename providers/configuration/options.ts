@@ -37,8 +37,16 @@ const unreloadable =
 /** They read options of others when they are asked, not when they are loaded. */
 const onlookers = new Set(["admin_shell", "admin_adhoc"]);
 
-/** What it takes to make one changed option live, by who reads it on this host. */
-export function effectOf({ host, option }: ChangedOption, running: Running, wanted: Model): Effect {
+/**
+ * What it takes to make one changed option live, by who reads it on this host.
+ * @param leaving "host module" of modules that will be unloaded, so that what they read does not matter
+ */
+export function effectOf(
+  { host, option }: ChangedOption,
+  running: Running,
+  wanted: Model,
+  leaving: ReadonlySet<string>,
+): Effect {
   if (structural.test(option) || reloaded.test(option)) return ["none"];
   if (option === "component_module") return ["cycle", host];
   if (option === "component_secret") return ["disconnect", host];
@@ -47,12 +55,13 @@ export function effectOf({ host, option }: ChangedOption, running: Running, want
   const last: Effect =
     running.hosts[host]?.type === "component" ? ["cycle", host] : ["restart", `${option} changes`];
   const all = Object.keys(wanted.reads).filter((module) => wanted.reads[module]!.includes(option));
-  const readers = all.filter((module) => !onlookers.has(module));
-  if (readers.length === 0) return all.length > 0 || listening.test(option) ? ["none"] : last;
+  const isPort = listening.test(option);
+  const readers = all.filter((module) => !onlookers.has(module) && !(isPort && unreloadable.test(module)));
+  if (readers.length === 0) return all.length > 0 || isPort ? ["none"] : last;
   const hosts = host === "*" ? Object.keys(running.hosts) : [host];
   const affected = hosts.flatMap((name) =>
     readers
-      .filter((module) => running.hosts[name]?.modules[module])
+      .filter((module) => running.hosts[name]?.modules[module] && !leaving.has(`${name} ${module}`))
       .map((module): [string, string] => [name, module]),
   );
   return affected.some(([, module]) => unreloadable.test(module)) ? last : ["modules", affected];

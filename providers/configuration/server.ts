@@ -30,15 +30,15 @@ export function fits(now: Running, wanted: Model): boolean {
  */
 export async function converge(host: Host, wanted: Model, restartFirst = false): Promise<void> {
   let logged = restartFirst ? await restartServer(host, wanted) : [];
-  // Hosts and modules, then the ports that they open; the last look finds nothing left to do.
+  let now = await running(host);
+  // Hosts and modules, then the ports that they open, then nothing.
   for (let round = 0; round < 3; round++) {
-    const steps = activation(await running(host), wanted);
+    const steps = activation(now, wanted);
     if (steps.length === 0) break;
-    logged = logged.concat(
-      steps[0]![0] === "restart" ? await restartServer(host, wanted) : await carryOut(host, steps),
-    );
+    const isRestart = steps[0]![0] === "restart";
+    logged = logged.concat(isRestart ? await restartServer(host, wanted) : await carryOut(host, steps));
+    now = await running(host);
   }
-  const now = await running(host);
   const problems = now
     ? ailments(now, wanted)
     : isAskable(wanted)

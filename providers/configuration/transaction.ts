@@ -71,13 +71,14 @@ export async function change(
   before: Found,
 ): Promise<string[]> {
   const { model, warnings } = await stage(host, targets, secret);
+  const wanted = knowing(model, before.model);
   const list = lines(...Object.entries(targets).map(([path, target]) => `${kind(target)} ${relative(path)}`));
   // A stopped server is the affair of its service, except where the package never started it, or a cut-off
   // change may have been what stopped it.
   const isUp = ["active", "reloading", "activating"].includes(before.service);
   try {
     await host.run(scripts.swap, { doing: "replacing Prosody's configuration", input: list, changes: true });
-    if (isUp || !before.known || before.cutOff === "active") await converge(host, model, !isUp);
+    if (isUp || !before.known || before.cutOff === "active") await converge(host, wanted, !isUp);
   } catch (error) {
     throw new Error(`${(error as Error).message}. ${await takeBack(host, model)}`);
   }
@@ -127,7 +128,7 @@ async function takeBack(host: Host, failed: Model): Promise<string> {
     });
     outcome = "The previous files are back, and the service is stopped as before.";
   } else if (before?.model) {
-    const model = { ...before.model, logs: [...new Set([...before.model.logs, ...failed.logs])] };
+    const model = knowing(before.model, failed);
     await converge(host, model)
       .catch(() => converge(host, model, true))
       .catch((error: Error) => {
@@ -136,6 +137,15 @@ async function takeBack(host: Host, failed: Model): Promise<string> {
   }
   await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
   return outcome;
+}
+
+/** A model that also knows what the modules of another one read, and where that one logs: it is to be left. */
+function knowing(model: Model, other: Model | undefined): Model {
+  return {
+    ...model,
+    reads: { ...other?.reads, ...model.reads },
+    logs: [...new Set([...model.logs, ...(other?.logs ?? [])])],
+  };
 }
 
 /** Keeps what is there as the original, without touching it. */
@@ -154,6 +164,7 @@ export async function adopt(host: Host, paths: string[]): Promise<void> {
  */
 export async function putBack(host: Host, paths: string[]): Promise<void> {
   const names = paths.map(relative);
+  const left = await find(host, []);
   const { code, stdout } = await host.run(scripts.archive, {
     doing: "archiving Prosody's configuration",
     input: lines(...names),
@@ -176,8 +187,9 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
     input: list,
     changes: true,
   });
-  const { service, model } = (await find(host, [])) ?? {};
-  if (service !== "active" || !model) return;
+  const original = await find(host, []);
+  if (original?.service !== "active" || !original.model) return;
+  const model = knowing(original.model, left?.model);
   await converge(host, model)
     .catch(() => converge(host, model, true))
     .catch((error: Error) => {

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import type { Fact } from "../host";
 import { lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "../lua";
 import type { Verifier } from "../scram";
@@ -16,14 +17,18 @@ export type Accounts =
  * difference whether the server runs. A virtual host that is not in the configuration any more counts as long as
  * the internal storage has accounts of it.
  *
- * Not known without Prosody, or with a configuration that Prosody can't read.
+ * Where Prosody is not installed, its internal storage is read as it is: the users' data outlives the package.
+ * Not known with a configuration that Prosody can't read.
  */
 export const accounts: Fact<Accounts> = {
   name: "accounts",
   script: `(${luaScript})
 code=$?
-[ $code = ${notInstalled} ] && { echo '{"unreadable":"Prosody is not installed"}'; exit 0; }
-exit $code`,
+[ $code = ${notInstalled} ] || exit $code
+cd /var/lib/prosody 2>/dev/null && for file in */accounts/*.dat; do
+  [ -f "$file" ] && printf 'stored %s %s\\n' "$file" "$(base64 -w0 "$file")"
+done
+echo '{"complete":true}'`,
   input: luaInput(["wire", "prosody", "read-accounts"], lengthPrefixed(luaSource("accounts"))),
   parse,
 };
@@ -44,9 +49,33 @@ function parse(stdout: string): Accounts {
   if (last?.unreadable !== undefined) return { known: false, reason: last.unreadable };
   if (!last?.complete) throw new Error("the list of accounts ends early");
   const found = lines.flatMap(({ jid, account }) =>
-    jid && account ? [[jid, verifierOf(account)] as const] : [],
+    jid && account ? [[withAscii(jid), verifierOf(account)] as const] : [],
   );
-  return { known: true, verifiers: new Map(found) };
+  return { known: true, verifiers: new Map([...found, ...stored(stdout)]) };
+}
+
+/** Accounts from files of Prosody's internal storage: Lua tables, under names with %xx for what is no letter. */
+function stored(stdout: string): [string, Verifier | undefined][] {
+  return [...stdout.matchAll(/^stored (.+)\/accounts\/(.+)\.dat (.*)$/gm)].map(
+    ([, domain, user, content]) => {
+      const text = Buffer.from(content!, "base64").toString("utf8");
+      const field = (name: string) => new RegExp(`\\["${name}"\\] = "?([^";]*)`).exec(text)?.[1];
+      const verifier = verifierOf({
+        salt: field("salt"),
+        iterations: Number(field("iteration_count")),
+        storedKey: field("stored_key"),
+        serverKey: field("server_key"),
+      });
+      return [withAscii(`${decodeURIComponent(user!)}@${decodeURIComponent(domain!)}`), verifier];
+    },
+  );
+}
+
+/** The stack config has domains as A-labels (RFC 5890), Prosody as Unicode. */
+function withAscii(jid: string): string {
+  const at = jid.lastIndexOf("@");
+  const domain = jid.slice(at + 1);
+  return `${jid.slice(0, at)}@${domainToASCII(domain) || domain}`;
 }
 
 /** An account may be without a password: when its making was cut off, or it can't be read. */

@@ -18,6 +18,8 @@ const say = (text) => process.stdout.write(`${text}\n`);
 let lost;
 const xmpp = client({ service: `xmpp://${address}:${port}`, domain, username, password });
 xmpp.reconnect.stop();
+// Its 2 s for each step of a login are short on a busy machine.
+xmpp.timeout = 15_000;
 xmpp.on("error", (error) => {
   lost ??= error.condition ?? error.message;
 });

@@ -32,6 +32,7 @@ function inputs({ modules = [], global = "", hosts = rooms, c2s = 5222, secret =
     "ping",
     "carbons",
     "smacks",
+    "turn_external",
     "admin_shell",
     ...modules,
   ];
@@ -162,11 +163,12 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     const before = [await fingerprint(), await pid(), await reloads()];
     expect(await configuration.create(host, inputs())).toEqual(state);
     expect([await fingerprint(), await pid(), await reloads()]).toEqual(before);
-  });
+  }, 60_000);
 
   describe("keeps clients connected for", () => {
     test("a module that comes and goes", async () => {
-      await gently({ modules: ["time", "http_openmetrics"] }, () => listening(5280));
+      const global = 'http_max_content_size = 1000000\nopenmetrics_allow_ips = { "192.0.2.1" }';
+      await gently({ modules: ["time", "http_openmetrics"], global }, () => listening(5280));
       await gently({}, async () => !(await listening(5280)));
     }, 60_000);
 
@@ -283,7 +285,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
         await putCertificate(readFileSync(tls.keyFile, "utf8"));
       }
       expect(await client.end()).toBe("alive");
-    }, 30_000);
+    }, 60_000);
 
     test("a key that Prosody can't read", async () => {
       await sh("chmod 0600 /etc/prosody/certs/example.test.key");
@@ -292,7 +294,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
       } finally {
         await sh("chmod 0640 /etc/prosody/certs/example.test.key");
       }
-    }, 30_000);
+    }, 60_000);
   });
 
   describe("takes back what the server can't run:", () => {

@@ -1,12 +1,12 @@
 import fs from "node:fs";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const first = "canary-first-Password";
 const second = "canary-second-Password";
 const option = "canary-option-value";
 
-describe("secrets", () => {
+describe.each<Release>(["trixie", "bookworm"])("secrets on Debian %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -18,7 +18,7 @@ describe("secrets", () => {
   };
 
   beforeAll(async () => {
-    host = await lab("secrets");
+    host = await lab(`secrets-${release}`, { release });
     tls = await certificate("example.test");
     stack = await Stack.create({
       host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },

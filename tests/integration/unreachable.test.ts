@@ -3,10 +3,10 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
-describe("a host that can't be used", () => {
+describe.each<Release>(["trixie", "bookworm"])("a host with Debian %s that can't be used", (release) => {
   let host: LabHost;
   let tls: Certificate;
   let stack: Stack;
@@ -15,7 +15,7 @@ describe("a host that can't be used", () => {
   const good = () => ({ address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey });
 
   beforeAll(async () => {
-    host = await lab("unreachable", { sudoPassword: true });
+    host = await lab(`unreachable-${release}`, { release, sudoPassword: true });
     tls = await certificate("example.test");
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const domain = {

@@ -1,13 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { utils } from "ssh2";
+import { parse as parseYaml } from "yaml";
 import { parse } from "../../../config/parse";
 import { root } from "../../../config/root";
 import { schema, surroundings } from "../../../config/schema";
 import { machine } from "../../helpers/environment";
 import { certified } from "../../helpers/x509";
-
-const { load } = require("js-yaml") as { load(text: string): unknown }; // it comes with @pulumi/pulumi
 
 const authority = certified({ subject: "Example Root", authority: true });
 const intermediate = certified({ subject: "Example CA", issuer: authority, authority: true });
@@ -43,7 +42,7 @@ const secrets: Record<string, string> = { passphrase: "open sesame", key: net.ke
 /** The stack config as the engine hands it over, without the engine. */
 function stackConfig(): Record<string, unknown> {
   const text = readFileSync(path.join(root, "docs/Pulumi.example.yaml"), "utf8");
-  const { config } = load(text) as { config: Record<string, unknown> };
+  const { config } = parseYaml(text) as { config: Record<string, unknown> };
   const decrypted = JSON.stringify(config, (key, value) =>
     value?.secure ? (secrets[key] ?? "hunter2") : value,
   );

@@ -90,7 +90,7 @@ Every option is explained in docs/configuration.md.`,
   });
   test("can't be none", () => {
     expect(() => parseHosts({ get: () => undefined }, environment)).toThrow(
-      "prosody:host: is missing; give the host's address, or a map with address, user, hostKey ….",
+      "prosody:host: is missing; give the host's address, or a map with address, user, hostKey and more.",
     );
   });
 });

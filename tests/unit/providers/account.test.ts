@@ -172,9 +172,39 @@ describe("read", () => {
   });
 
   test("leaves the state where the accounts can't be told", async () => {
-    const host = listing('{"unreadable":"Prosody is not installed"}\n');
+    const host = listing('{"unreadable":"prosody.cfg.lua:3: syntax error"}\n');
     expect(await read(host, state())).toEqual(state());
-    expect(await host.fact(accounts)).toEqual({ known: false, reason: "Prosody is not installed" });
+    expect(await host.fact(accounts)).toEqual({ known: false, reason: "prosody.cfg.lua:3: syntax error" });
+  });
+
+  test("reads the files of a Prosody that is not installed any more", async () => {
+    const fields = {
+      salt: theirs.salt,
+      iteration_count: theirs.iterations,
+      stored_key: theirs.storedKey,
+      server_key: theirs.serverKey,
+    };
+    const lines = Object.entries(fields).map(
+      ([name, value]) => `\t["${name}"] = ${JSON.stringify(value)};\n`,
+    );
+    const file = (content: string) => Buffer.from(`return {\n${content}};\n`).toString("base64");
+    const host = listing(
+      `stored example%2etest/accounts/alice.dat ${file(lines.join(""))}\n` +
+        `stored example%2etest/accounts/caf%c3%a9%2eone.dat ${file("")}\n{"complete":true}\n`,
+    );
+    expect(await host.fact(accounts)).toEqual({
+      known: true,
+      verifiers: new Map([
+        ["alice@example.test", theirs],
+        ["café.one@example.test", undefined],
+      ]),
+    });
+  });
+
+  test("knows a domain beyond ASCII by its A-labels", async () => {
+    const host = listing(list(["alice@bücher.test", theirs]));
+    const jid = "alice@xn--bcher-kva.test";
+    expect(await read(host, state({ jid }))).toEqual(state({ jid, verifier: theirs }));
   });
 
   test("takes a list that ends early for an error, not for missing accounts", async () => {

@@ -1,24 +1,5 @@
 import { Secret } from "../../../config/secret";
-import { holdsSecret, optionProblems, optionWarnings } from "../../../templates/options";
-
-test("options that another setting speaks for name that setting", () =>
-  expect(optionProblems({ c2s_ports: [5222], motd_text: "hi", log: "*console", data_path: "/srv" })).toEqual([
-    'prosody:options: "c2s_ports" is not set here. Use prosody:ports.clientStarttls.',
-    'prosody:options: "log" is not set here. Use prosody:logging.',
-    'prosody:options: "data_path" belongs to the program. Leave it out.',
-  ]));
-
-test.each(["a b", "end", "9x", "x = 1 y", "VirtualHost", "Include", "Lua", "ENV_HOME", ""])(
-  "%j can't be the name of an option",
-  (name) =>
-    expect(optionProblems({ [name]: 1 })).toEqual([
-      `prosody:options: ${JSON.stringify(name)} can't be the name of an option. ` +
-        "Names are letters, digits and underscores, as in c2s_idle_timeout.",
-    ]),
-);
-
-test("names of JavaScript's own objects are names like others", () =>
-  expect(optionProblems({ constructor: 1, toString: 2 })).toEqual([]));
+import { holdsSecret, optionWarnings } from "../../../templates/options";
 
 test("what takes safety away is warned of, the safe value is not", () => {
   expect(

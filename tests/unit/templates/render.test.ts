@@ -63,13 +63,6 @@ describe("options", () => {
     expect(lines({ options: { archive_expires_after: "1y" } }, /archive_expires_after/)).toEqual([
       'archive_expires_after = "1y"',
     ]));
-
-  test("what belongs to a setting is refused, all problems at once", () =>
-    expect(() => render({ options: { c2s_ports: [1], "a b": 1 } })).toThrow(
-      'prosody:options: "c2s_ports" is not set here. Use prosody:ports.clientStarttls.\n' +
-        'prosody:options: "a b" can\'t be the name of an option. ' +
-        "Names are letters, digits and underscores, as in c2s_idle_timeout.",
-    ));
 });
 
 describe("ports", () => {

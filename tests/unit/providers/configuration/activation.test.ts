@@ -6,7 +6,7 @@ import type { Model, Running, RunningPort } from "../../../../providers/configur
 const wanted: Model = {
   version: "13.0.1",
   hosts: {
-    "example.test": { component: false, modules: ["c2s", "carbons", "roster", "tls"] },
+    "example.test": { component: false, modules: ["admin_shell", "c2s", "carbons", "roster", "tls"] },
     "conference.example.test": { component: "muc", modules: ["muc", "tls"] },
   },
   options: {
@@ -19,7 +19,7 @@ const wanted: Model = {
     muc: ["restrict_room_creation", "name"],
     tls: ["c2s_require_encryption"],
     saslauth: ["c2s_require_encryption"],
-    c2s: ["c2s_timeout"],
+    c2s: ["c2s_timeout", "c2s_ports"],
     roster: [],
     authz_internal: ["admins"],
     mam: ["archive_expires_after"],
@@ -46,7 +46,11 @@ function server(change: (running: Running) => void = () => {}): Running {
       ]),
     ),
     hosts: {
-      "*": { type: "global", modules: { c2s: loaded(), posix: loaded() }, enabled: [] },
+      "*": {
+        type: "global",
+        modules: { admin_shell: loaded(), c2s: loaded(), posix: loaded() },
+        enabled: [],
+      },
       "example.test": {
         type: "local",
         modules: {
@@ -177,15 +181,15 @@ describe("a change that was cut off", () => {
 describe("hosts", () => {
   test("that come are activated after the reload, parents first", () => {
     const model = config(({ hosts, options }) => {
-      hosts["upload.example.org"] = { component: "http_file_share", modules: ["http_file_share"] };
+      hosts["archive.example.org"] = { component: "http_file_share", modules: ["http_file_share"] };
       hosts["example.org"] = { component: false, modules: ["c2s"] };
-      options["upload.example.org"] = { component_module: "u", unknown_option: "1" };
+      options["archive.example.org"] = { component_module: "u", unknown_option: "1" };
       options["example.org"] = { defined: "d" };
     });
     expect(activation(server(), model)).toEqual([
       ["reload"],
       ["activate", "example.org"],
-      ["activate", "upload.example.org"],
+      ["activate", "archive.example.org"],
       ["settle"],
     ]);
   });
@@ -220,7 +224,7 @@ describe("modules", () => {
   test("that come and go are loaded and unloaded on each host", () => {
     const model = config(({ hosts, options }) => {
       options["*"]!.modules_enabled = "m2";
-      hosts["example.test"]!.modules = ["c2s", "mam", "roster", "tls"];
+      hosts["example.test"]!.modules = ["admin_shell", "c2s", "mam", "roster", "tls"];
     });
     expect(activation(server(), model)).toEqual([
       ["reload"],
@@ -235,7 +239,7 @@ describe("modules", () => {
       hosts["example.test"]!.modules.roster!.needs = ["carbons"];
     });
     const model = config(({ hosts }) => {
-      hosts["example.test"]!.modules = ["c2s", "roster", "tls"];
+      hosts["example.test"]!.modules = ["admin_shell", "c2s", "roster", "tls"];
     });
     expect(activation(running, model)).toEqual([]);
   });
@@ -248,7 +252,7 @@ describe("modules", () => {
       hosts["*"]!.modules.http_errors = loaded();
     });
     const model = config(({ hosts }) => {
-      hosts["example.test"]!.modules = ["c2s", "roster", "tls"];
+      hosts["example.test"]!.modules = ["admin_shell", "c2s", "roster", "tls"];
     });
     expect(activation(running, model)).toEqual([
       ["unload", "example.test", "carbons"],
@@ -265,9 +269,29 @@ describe("modules", () => {
     expect(activation(running, wanted)).toEqual([]);
   });
 
+  test("go together with their options, even those that nobody may reload", () => {
+    const running = server(({ hosts, options }) => {
+      options["*"]!.http_max_content_size = ["h"];
+      hosts["example.test"]!.modules.carbons!.needs = ["http"];
+      hosts["example.test"]!.modules.http = loaded();
+      hosts["*"]!.modules.http = loaded();
+    });
+    const model = config(({ hosts, reads }) => {
+      hosts["example.test"]!.modules = ["admin_shell", "c2s", "roster", "tls"];
+      reads.http = ["http_max_content_size"];
+    });
+    expect(activation(running, model)).toEqual([
+      ["reload"],
+      ["unload", "example.test", "carbons"],
+      ["unload", "example.test", "http"],
+      ["unload", "*", "http"],
+      ["settle"],
+    ]);
+  });
+
   test("that carry the connections go by a restart", () => {
     const model = config(({ hosts }) => {
-      hosts["example.test"]!.modules = ["carbons", "roster", "tls"];
+      hosts["example.test"]!.modules = ["admin_shell", "carbons", "roster", "tls"];
     });
     expect(activation(server(), model)).toEqual([["restart", "module c2s goes"]]);
   });
@@ -328,9 +352,11 @@ describe("ports", () => {
     const running = services({
       s2s: { wanted: [port(5269, "192.0.2.1")], active: [] },
       c2s: { wanted: [{ ...port(5222, "::"), optional: true }], active: [] },
+      http: { wanted: [port(5280), port(5280, "::")], active: [port(5280)] },
     });
     expect(ailments(running, wanted)).toEqual([
       "c2s does not listen on port 5222 of ::",
+      "http does not listen on port 5280 of ::",
       "s2s does not listen on port 5269 of 192.0.2.1",
     ]);
   });
