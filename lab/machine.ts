@@ -34,27 +34,36 @@ export async function prepareMachine(): Promise<void> {
   // `su` without a login shell leaves out where the programs of administrators are.
   const path = (process.env.PATH ?? "").split(delimiter);
   process.env.PATH = [...new Set([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"])].join(delimiter);
-  const missing = missingPackages();
+  await installMissing(programs);
+}
+
+/**
+ * Installs programs that this machine lacks with apt-get.
+ * @param wanted program → the Debian package that brings it
+ * @throws Error that says what is missing where there is no apt-get, or it fails
+ */
+export async function installMissing(wanted: Record<string, string>): Promise<void> {
+  const missing = missingPackages(wanted);
   if (missing.length === 0) return;
   if (!isProgram("apt-get"))
     throw new Error(
       `The lab needs ${missing.join(", ")} (Debian's names of the packages): install them and try again. ${elsewhere}`,
     );
   await withLock(paths.lock("packages"), "Waiting for another process that installs packages.", async () => {
-    const wanted = missingPackages();
-    if (wanted.length === 0) return;
-    say(`Installing ${wanted.join(", ")} with apt-get`);
+    const packages = missingPackages(wanted);
+    if (packages.length === 0) return;
+    say(`Installing ${packages.join(", ")} with apt-get`);
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["-q", "update"], { env, onLine: sayNowAndThen("  ") });
-    await run("apt-get", ["-q", "-y", "--no-install-recommends", "install", ...wanted], {
+    await run("apt-get", ["-q", "-y", "--no-install-recommends", "install", ...packages], {
       env,
       onLine: sayNowAndThen("  "),
     });
   });
 }
 
-function missingPackages(): string[] {
-  return Object.entries(programs)
+function missingPackages(wanted: Record<string, string>): string[] {
+  return Object.entries(wanted)
     .filter(([program]) => !isProgram(program))
     .map(([, name]) => name);
 }

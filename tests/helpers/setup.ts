@@ -1,5 +1,6 @@
 import { prepare } from "../../lab";
 import { say } from "../../lab/command";
+import { installMissing } from "../../lab/machine";
 import { engine } from "../../tools/engine";
 
 /**
@@ -7,6 +8,7 @@ import { engine } from "../../tools/engine";
  * allow for it. What can't be had is said here, and each test that needs it fails with the same reason.
  */
 export default async function setup(): Promise<void> {
-  const outcomes = await Promise.allSettled([engine(), prepare({ prepared: true })]);
+  const lab = prepare({ prepared: true }).then(() => installMissing({ lua: "lua5.4" })); // for unit/templates/lua
+  const outcomes = await Promise.allSettled([engine(), lab]);
   for (const outcome of outcomes) if (outcome.status === "rejected") say(outcome.reason.message);
 }
