@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type AuthContext, type Connection, Server, type ServerChannel, utils } from "ssh2";
 import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
+import { sshKeyPair } from "./ssh-keys";
 
 /** What a test's SSH server does; default: lets everybody in and answers nothing. */
 export interface Behaviour {
@@ -44,7 +45,7 @@ export function keyPair(type: KeyType = "ed25519", name = ""): { private: string
   const known = pairs.get(type + name);
   if (known) return known;
   const options = { ed25519: {}, ecdsa: { bits: 256 }, rsa: { bits: 2048 } }[type];
-  const made = utils.generateKeyPairSync(type, options as never);
+  const made = sshKeyPair(type, options);
   pairs.set(type + name, made);
   return made;
 }

@@ -187,9 +187,10 @@ until [ -e /run/busy ]; do sleep .1; done`,
     /** Serial number of the certificate that a client is given. */
     async function served(port: number): Promise<string> {
       const start = port === 5222 ? "-starttls xmpp -xmpphost example.test" : "-alpn xmpp-client";
-      const { stdout } = await execute("sh", [
+      const { stdout } = await execute("bash", [
         "-c",
-        `openssl s_client -connect ${machine.address}:${port} ${start} -servername example.test ` +
+        `timeout 15 bash -c 'until (: </dev/tcp/${machine.address}/${port}) 2>&-; do sleep .1; done'; ` +
+          `openssl s_client -connect ${machine.address}:${port} ${start} -servername example.test ` +
           `-verify_return_error -verify_hostname example.test -CAfile ${tls.caFile} </dev/null 2>&1 | ` +
           "openssl x509 -noout -serial",
       ]);

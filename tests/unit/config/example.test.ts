@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { utils } from "ssh2";
 import { parse as parseYaml } from "yaml";
 import { parse } from "../../../config/parse";
 import { root } from "../../../config/root";
 import { schema, surroundings } from "../../../config/schema";
 import { machine } from "../../helpers/environment";
+import { sshKeyPair } from "../../helpers/ssh-keys";
 import { certified } from "../../helpers/x509";
 
 const authority = certified({ subject: "Example Root", authority: true });
@@ -16,7 +16,7 @@ const com = certified({
   issuer: intermediate,
 });
 const net = certified({ subject: "example.net", names: ["example.net", "*.example.net"], issuer: authority });
-const ssh = utils.generateKeyPairSync("ed25519", {
+const ssh = sshKeyPair("ed25519", {
   cipher: "aes256-ctr",
   passphrase: "open sesame",
   rounds: 1,

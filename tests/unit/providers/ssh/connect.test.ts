@@ -6,6 +6,7 @@ import { Secret } from "../../../../config/secret";
 import type { HostSettings } from "../../../../config/settings";
 import { openHost } from "../../../../providers/ssh/host";
 import { fingerprint, parseHostKey } from "../../../../providers/ssh/known-hosts";
+import { sshKeyPair } from "../../../helpers/ssh-keys";
 import {
   type Behaviour,
   end,
@@ -235,10 +236,7 @@ describe("login", () => {
   };
   const encrypted = file(
     "encrypted",
-    (require("ssh2") as typeof import("ssh2")).utils.generateKeyPairSync("ed25519", {
-      passphrase: "open sesame",
-      cipher: "aes256-ctr",
-    } as never).private,
+    sshKeyPair("ed25519", { passphrase: "open sesame", cipher: "aes256-ctr" }).private,
   );
 
   test("a refused key: the error names user, keys and what the host accepts", async () => {
