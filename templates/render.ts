@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { domainToASCII, domainToUnicode } from "node:url";
 import Mustache from "mustache";
@@ -10,6 +10,7 @@ import {
   type ResolvedModules,
   resolveModules,
 } from "../config/features";
+import { root } from "../config/root";
 import type { LuaValue, Server } from "../config/settings";
 import type { ConfigFile } from "../providers/configuration";
 import { lua, type SecretPolicy } from "./lua";
@@ -93,11 +94,7 @@ function fill(template: string, secrets: SecretPolicy, view: object): string {
 
 /** The templates stay beside their source when it is compiled. */
 function read(template: string): string {
-  const beside = join(__dirname, `${template}.mustache`);
-  return readFileSync(
-    existsSync(beside) ? beside : join(__dirname, "../../templates", `${template}.mustache`),
-    "utf8",
-  );
+  return readFileSync(join(root, "templates", `${template}.mustache`), "utf8");
 }
 
 /** Prosody knows a domain by its Unicode form (RFC 7622); the stack config may have DNS's. */

@@ -1,5 +1,6 @@
 import type { HostSettings } from "../../config/settings";
 import type { Fact, Host, RunOptions, RunResult } from "../host";
+import { wait } from "../wait";
 import { NotStarted, type Running } from "./connection";
 import { excerpt, lastLines } from "./errors";
 import { type Outcome, outputLimit } from "./exec";
@@ -107,7 +108,7 @@ export class SshHost implements Host {
           error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
         if (!again) throw this.#error(script, options, startFailure(error as Error));
         if (link.connection.lost) reconnected = true;
-        else await new Promise((resolve) => setTimeout(resolve, retryEvery));
+        else await wait(retryEvery);
       } finally {
         link.connection.release();
       }
