@@ -125,13 +125,13 @@ export function missingIssuer(chain: X509Certificate[]): string | undefined {
 let publicRoots: Set<string> | undefined;
 
 /** The names that a certificate is for, as far as XMPP looks at them. */
-function dnsNames(certificate: X509Certificate): string[] {
+export function namesOf(certificate: X509Certificate): string[] {
   return [...(certificate.subjectAltName ?? "").matchAll(/DNS:([^,\s]+)/g)].map(([, name]) => name!);
 }
 
 function nameProblem(domain: string, leaf: X509Certificate): string | undefined {
   if (covers(leaf, domain)) return undefined;
-  const names = dnsNames(leaf);
+  const names = namesOf(leaf);
   if (names.length > 0)
     return `it is for ${either(names, "and")}, not for ${domain}; ask for one with ${domain} among its subject alternative names (of the domain, not of the host)`;
   return `it has no subject alternative name, which clients require since RFC 6125; ask for one with ${domain} among them`;
@@ -175,7 +175,7 @@ function issued(certificate: X509Certificate, issuer: X509Certificate): boolean 
 }
 
 export function nameOf(certificate: X509Certificate): string {
-  return commonName(certificate.subject) || dnsNames(certificate)[0] || "a certificate without a name";
+  return commonName(certificate.subject) || namesOf(certificate)[0] || "a certificate without a name";
 }
 
 function commonName(name: string | undefined): string {

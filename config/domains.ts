@@ -1,12 +1,14 @@
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { z } from "zod";
+import { acme } from "./acme";
 import { certificateProblems, distinct, parseCertificates, parseKey } from "./certificates";
 import { parseDomain } from "./domain-name";
 import { type Environment, type Files, readText } from "./environment";
-import { list } from "./parts";
-import { accepting, attempt, parsing, Refused, refuse, whenMap } from "./refused";
+import { flag, list } from "./parts";
+import { accepting, attempt, isBroken, parsing, Refused, refuse, whenMap } from "./refused";
 import { Secret } from "./secret";
-import type { Domain } from "./settings";
+import type { AcmeSettings, Domain } from "./settings";
+import { either } from "./words";
 
 const certificateHelp = "give the path of a PEM file, or the PEM text itself";
 const keyHelp = "give the key as PEM text: pulumi config set --path --secret, or keyFile";
@@ -15,11 +17,10 @@ const keyHelp = "give the key as PEM text: pulumi config set --path --secret, or
 export const domains = (env: Environment) =>
   z
     .record(z.string().superRefine(accepting(parseDomain)), domain(env), {
-      error: "give a map from each domain to its certificate and key",
+      error: "give a map from each domain to its certificate",
     })
     .superRefine((record, ctx) => {
-      if (Object.keys(record).length === 0)
-        refuse(ctx, "name at least one domain, with its certificate and key");
+      if (Object.keys(record).length === 0) refuse(ctx, "name at least one domain, with its certificate");
       const seen = new Map<string, string>();
       for (const [written, entry] of Object.entries(record)) {
         const name = attempt(() => parseDomain(written));
@@ -36,11 +37,15 @@ export const domains = (env: Environment) =>
         const { leaf, key, intermediates } = chainOf(entry);
         return {
           name: parseDomain(written),
-          certificate: {
-            certificate: leaf!.toString(),
-            key: new Secret(key!.pem),
-            intermediates: intermediates.map(String),
-          },
+          ...(leaf && {
+            certificate: {
+              certificate: leaf.toString(),
+              key: new Secret(key!.pem),
+              intermediates: intermediates.map(String),
+            },
+          }),
+          ...(entry.acme && { acme: acmeSettings(entry.acme) }),
+          ...(entry.selfSigned && { selfSigned: true as const }),
         };
       }),
     )
@@ -52,17 +57,20 @@ export const domains = (env: Environment) =>
   example.com:
     certificate: certs/example.com.crt
     keyFile: certs/example.com.key
-    intermediates: [certs/ca-bundle.crt]`,
+    intermediates: [certs/ca-bundle.crt]
+  example.net:
+    acme: { email: hostmaster@example.net }`,
     });
 
 const domain = (env: Environment) =>
   z
     .strictObject(
       {
-        certificate: certificates(env.files, certificateHelp).meta({
+        certificate: certificates(env.files, certificateHelp).optional().meta({
           description:
             "The certificate for the domain itself, not for the host. It should also cover the subdomains of conferences and uploads. Certificates after the first one count as intermediates, so a full chain will do.",
           form: "path or PEM text",
+          otherwise: "none; give this, or `acme`, or `selfSigned`",
           example: "certificate: certs/example.com.crt",
         }),
         key: z.string(keyHelp).transform(parsing(keyText)).optional().meta({
@@ -89,15 +97,54 @@ const domain = (env: Environment) =>
             form: "path or PEM text, or a list of them",
             example: "intermediates: [certs/ca-bundle.crt]",
           }),
+        acme: acme(env).optional().meta({
+          description:
+            "The host gets its certificate from an authority (ACME, RFC 8555), Let's Encrypt unless `server` says otherwise, for the domain and its services, and renews it by itself. Each name has to lead to the host, and port 80 to be reachable from the internet. A map with `email` (required), `server`, `challenge` (`http-01`), `names` (further ones) and `caFile` (of a private authority).",
+          form: "map",
+          otherwise: "none",
+          example: "acme: { email: hostmaster@example.com }",
+        }),
+        selfSigned: flag().optional().meta({
+          description:
+            "The host makes a certificate itself and renews it. For trials: nobody trusts it unless they are told to.",
+          otherwise: "`false`",
+        }),
       },
-      "give a map with certificate, and key or keyFile",
+      "give a map with certificate and keyFile, or with acme",
     )
     .superRefine((entry, ctx) => {
+      const isFiles =
+        ["certificate", "key", "keyFile"].some((option) => isGiven(entry, option)) ||
+        entry.intermediates?.length;
+      const sources = [
+        isFiles && "certificate",
+        isGiven(entry, "acme") && "acme",
+        isGiven(entry, "selfSigned") && entry.selfSigned !== false && "selfSigned",
+      ].filter((source) => typeof source === "string");
+      if (sources.length > 1)
+        refuse(ctx, `a domain has one certificate; give only one of ${either(sources, "and")}`);
+      if (sources.length === 0)
+        refuse(
+          ctx,
+          "its certificate is missing; give certificate and keyFile, or let the host get one: acme: { email: … }",
+        );
+      if (!isFiles) return;
+      if (!isGiven(entry, "certificate") && !isBroken(ctx, "certificate"))
+        refuse(ctx, `is missing; ${certificateHelp}`, ["certificate"]);
       if (entry.key !== undefined && entry.keyFile !== undefined)
         refuse(ctx, "give either key or keyFile, not both", ["keyFile"]);
       if (entry.key === undefined && entry.keyFile === undefined)
         refuse(ctx, "key is missing; give keyFile: PATH, or the key itself as a secret");
     }, whenMap);
+
+function acmeSettings({ caFile, ...rest }: z.output<ReturnType<typeof acme>>): AcmeSettings {
+  return { ...rest, ...(caFile !== undefined && { ca: caFile }) };
+}
+
+/** Something is there, be it right or wrong. */
+function isGiven(entry: object, option: string): boolean {
+  return option in entry && (entry as Record<string, unknown>)[option] !== undefined;
+}
 
 type Entry = Partial<z.output<ReturnType<typeof domain>>>;
 

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { Refused } from "./refused";
@@ -15,6 +15,8 @@ export interface Files {
   /** Absolute path; `~` is the user's home, a relative path starts where Pulumi.yaml is. */
   resolve(file: string): string;
   exists(absolute: string): boolean;
+  /** Paths of all files below a directory, relative to it. @throws Error with a `code` of node:fs */
+  list(absolute: string): string[];
   /** @throws Error with a `code` of node:fs, such as ENOENT */
   read(absolute: string): string;
 }
@@ -24,6 +26,11 @@ export function thisMachine(): Environment {
   return {
     files: filesFrom(process.cwd(), homedir(), {
       exists: (file) => statSync(file, { throwIfNoEntry: false }) !== undefined,
+      list: (directory) =>
+        readdirSync(directory, { recursive: true, withFileTypes: true })
+          .filter((entry) => !entry.isDirectory())
+          .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
+          .sort(),
       read: (file) => readFileSync(file, "utf8"),
     }),
     now: new Date(),

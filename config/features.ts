@@ -24,6 +24,8 @@ export interface Feature {
   origin: Readonly<Record<Release, Origin>>;
   /** It answers over HTTPS, so it is left out where that port is off. */
   needsHttps?: true;
+  /** It names the servers for calls, so it is left out without them, unless the user asks for it. */
+  needsTurn?: true;
   /** It is about other servers, so it is left out where no port for them is open. */
   needsFederation?: true;
 }
@@ -85,6 +87,14 @@ const groups: Record<string, Row[]> = {
       "host-meta: where web clients connect",
       "0156",
       { needsHttps: true, origin: { "0.12": "missing", "13.0": "core" } },
+    ],
+  ],
+  Calls: [
+    [
+      "external_services",
+      "STUN and TURN servers for voice and video, with credentials",
+      "0215",
+      { needsTurn: true },
     ],
   ],
   Administration: [
@@ -156,7 +166,7 @@ export interface ResolvedModules {
 /** What a module list is resolved from. */
 export type ModuleSettings = Pick<
   Server,
-  "modules" | "extraModules" | "disabledModules" | "ports" | "conference"
+  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn"
 >;
 
 /** The server would not work, or not with this program, without them. */
@@ -195,7 +205,8 @@ export function resolveModules(
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
-  for (const name of new Set([...server.modules, ...server.extraModules])) {
+  const calls = server.turn.enabled ? ["external_services"] : [];
+  for (const name of new Set([...server.modules, ...calls, ...server.extraModules])) {
     const { module, fate } = current(name, release);
     if (fate) report.push({ name, ...fate });
     if (!module || off.has(module)) continue;
@@ -270,6 +281,12 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`ports.https` is off" };
   if (feature?.needsFederation && !around.federated)
     return { outcome: "dropped", why: "no port for other servers is open" };
+  if (
+    feature?.needsTurn &&
+    !around.server.turn.enabled &&
+    !around.server.extraModules.map(plain).includes(module)
+  )
+    return { outcome: "dropped", why: "`turn` is off" };
   if (belongsToRooms(module) && !around.server.conference.enabled)
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")

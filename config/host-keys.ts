@@ -1,5 +1,8 @@
 import { utils } from "ssh2";
+import { hostName, knownKeys } from "../providers/ssh/known-hosts";
+import type { Files } from "./environment";
 import { Refused } from "./refused";
+import type { HostSettings } from "./settings";
 
 const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 
@@ -57,4 +60,19 @@ export function checkPrivateKey(
   if (passphrase !== undefined && /bad passphrase|integrity|decrypt/i.test(key.message))
     return { of: "passphrase", message: "it does not open the key; correct it" };
   return wrong("this is no private key that SSH knows; give one as `ssh-keygen -t ed25519` makes it");
+}
+
+/**
+ * The one key that a host is known by before anybody asks it: the first pinned one, or the strongest of known_hosts.
+ * @returns as OpenSSH writes it; `undefined` when there is none
+ */
+export function knownHostKey(
+  { address, port, trust }: Pick<HostSettings, "address" | "port" | "trust">,
+  files: Files,
+): string | undefined {
+  if (trust.kind === "pinned") return trust.hostKeys[0];
+  if (!files.exists(trust.file)) return undefined;
+  const known = knownKeys(files.read(trust.file), hostName(address, port)).filter(({ revoked }) => !revoked);
+  const [best] = known.sort((a, b) => types.indexOf(a.type) - types.indexOf(b.type));
+  return best && `${best.type} ${best.blob.toString("base64")}`;
 }

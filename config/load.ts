@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Environment, thisMachine } from "./environment";
-import { decode, parse, parseHost } from "./parse";
+import { decode, parse, parseOption } from "./parse";
 import { report } from "./problems";
-import type { HostSettings, Settings } from "./settings";
+import type { HostSettings, NameServerAccess, Settings } from "./settings";
 
 const namespace = "prosody:";
 
@@ -31,9 +31,37 @@ export function parseHosts(
   config: { get(key: string): string | undefined },
   env: Environment = thisMachine(),
 ): Map<string, HostSettings> {
-  const { hosts, problems } = parseHost({ host: decode(config.get(`${namespace}host`)) }, env);
+  return parseOf("host", config, env);
+}
+
+/**
+ * The name server that takes the DNS records of each server, by name of the server, for the process that writes them.
+ * Servers without one are left out, whatever their provider is: records may still have to be removed.
+ * @throws Error with every problem
+ */
+export function parseNameServers(
+  config: { get(key: string): string | undefined },
+  env: Environment = thisMachine(),
+): Map<string, NameServerAccess> {
+  const found = [...parseOf("dns", config, env)].flatMap(([server, { nameServer, key, takeOver }]) =>
+    nameServer && key ? [[server, { ...nameServer, key, takeOver }] as const] : [],
+  );
+  return new Map(found);
+}
+
+function parseOf<Option extends "host" | "dns">(
+  option: Option,
+  config: { get(key: string): string | undefined },
+  env: Environment,
+) {
+  const value = (name: string) => decode(config.get(`${namespace}${name}`));
+  const { found, problems } = parseOption(
+    option,
+    { [option]: value(option), servers: value("servers") },
+    env,
+  );
   if (problems.length > 0) throw new Error(report(problems));
-  return hosts;
+  return found;
 }
 
 /**

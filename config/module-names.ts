@@ -123,11 +123,9 @@ export function fateOf(name: string, release: Release): Fate | undefined {
   if (autoloaded.has(name)) return inStart;
   const kind = /^(auth|storage)_/.exec(name)?.[1];
   if (kind) {
-    const option = kind === "auth" ? "authentication" : "storage";
-    return {
-      outcome: "dropped",
-      why: `not for this list: \`options: { ${option}: ${name.slice(kind.length + 1)} }\``,
-    };
+    const setting =
+      kind === "auth" ? `options: { authentication: ${name.slice(kind.length + 1)} }` : "storage";
+    return { outcome: "dropped", why: `not for this list: \`${setting}\`` };
   }
   return per[release][name] ?? everywhere[name];
 }

@@ -18,6 +18,8 @@ const owned: Readonly<Record<string, string>> = {
   proxy65_ports: "prosody:ports.proxy65",
   component_ports: "prosody:ports.components",
   components_listen_port: "prosody:ports.components",
+  component_interfaces: "prosody:componentInterfaces",
+  component_interface: "prosody:componentInterfaces",
   tls_profile: "prosody:tls.minimum",
   ssl: "prosody:tls.minimum and prosody:domains",
   certificates: "prosody:domains",
@@ -26,6 +28,9 @@ const owned: Readonly<Record<string, string>> = {
   s2s_certificate: "prosody:domains",
   contact_info: "prosody:contacts",
   log: "prosody:logging",
+  storage: "prosody:storage",
+  default_storage: "prosody:storage",
+  sql: "prosody:storage",
   restrict_room_creation: "prosody:conference.creators",
   http_file_share_size_limit: "prosody:upload.maxBytes",
   http_file_share_daily_quota: "prosody:upload.dailyQuotaBytes",
@@ -50,8 +55,10 @@ const directives: Readonly<Record<string, string>> = {
   VirtualHost: "name the domain in prosody:domains",
   Host: "name the domain in prosody:domains",
   host: "name the domain in prosody:domains",
-  Component: "components come from prosody:conference, prosody:upload and prosody:proxy65",
-  component: "components come from prosody:conference, prosody:upload and prosody:proxy65",
+  Component:
+    "components come from prosody:components, prosody:conference, prosody:upload and prosody:proxy65",
+  component:
+    "components come from prosody:components, prosody:conference, prosody:upload and prosody:proxy65",
   Include: "write the options here instead of a file of their own",
   include: "write the options here instead of a file of their own",
 };

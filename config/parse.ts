@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { Environment } from "./environment";
 import { type JsonSchema, type Problem, problemsFrom } from "./problems";
 import { schema, surroundings } from "./schema";
-import { defaultServer, type HostSettings, type Settings } from "./settings";
+import { clashes, type Entry, entriesOf, relocate, serversMeta } from "./servers";
+import type { Server, Settings } from "./settings";
 import { warningsFor } from "./warnings";
 
 /** What a stack config comes to: settings, or problems. */
@@ -21,42 +22,70 @@ export function parse(
   env: Environment,
   encrypted: ReadonlySet<string> = new Set(),
 ): Parsed {
-  const checks = schema(surroundings(raw, env, encrypted));
-  const { data, error } = checks.safeParse(raw);
-  if (data)
-    return { settings: { servers: [data], warnings: warningsFor(data, raw, env, encrypted) }, problems: [] };
-  return {
-    settings: undefined,
-    problems: problemsFrom(error.issues, raw, jsonSchema(checks), encrypted) as [Problem],
-  };
+  const { entries, issues } = entriesOf(raw, encrypted);
+  const servers: Server[] = [];
+  for (const entry of entries) {
+    const { data, error } = serverSchema(entry, env).safeParse(entry.raw);
+    if (data) servers.push({ ...data, name: entry.name });
+    else issues.push(...error.issues.flatMap((issue) => relocate(issue, entry)));
+  }
+  issues.push(...clashes(entries, servers));
+  if (issues.length > 0)
+    return {
+      settings: undefined,
+      problems: problemsFrom(issues, raw, jsonSchema(env), encrypted) as [Problem],
+    };
+  const warnings = servers.flatMap((server, index) => warningsFor(server, entries[index]!, env));
+  return { settings: { servers, warnings: [...new Set(warnings)] }, problems: [] };
 }
 
 /**
- * The hosts alone, by name of their server, for the process that connects to them.
- * @param config of the provider: full keys (`prosody:host`), values as {@link decode} takes them
- * @throws Error with every problem of the hosts
+ * One option alone, by name of the server, for the process that connects to what it says.
+ * @param raw that option and `servers`, as {@link decode} makes them
  */
-export function parseHost(
+export function parseOption<Option extends keyof Shape>(
+  option: Option,
   raw: Record<string, unknown>,
   env: Environment,
-): { hosts: Map<string, HostSettings>; problems: Problem[] } {
-  const checks = schema(surroundings(raw, env, new Set()));
-  const { data, error } = z.object({ host: checks.in.shape.host }).safeParse(raw);
-  if (data) return { hosts: new Map([[defaultServer, data.host]]), problems: [] };
+): { found: Map<string, z.output<Shape[Option]>>; problems: Problem[] } {
   // Nothing here tells which options are encrypted, so no value is shown.
-  return {
-    hosts: new Map(),
-    problems: problemsFrom(error.issues, raw, jsonSchema(checks), new Set(["host"])),
-  };
+  const hidden = new Set([option, "servers"]);
+  const { entries, issues } = entriesOf(raw, hidden);
+  const found = new Map<string, z.output<Shape[Option]>>();
+  for (const entry of entries) {
+    const { shape } = serverSchema(entry, env).in;
+    const { data, error } = shape[option].safeParse(entry.raw[option]);
+    if (data) found.set(entry.name, data as z.output<Shape[Option]>);
+    else
+      issues.push(
+        ...error!.issues.flatMap((issue) => relocate({ ...issue, path: [option, ...issue.path] }, entry)),
+      );
+  }
+  return { found, problems: problemsFrom(issues, raw, jsonSchema(env), hidden) };
 }
 
-/** The input of the schema as JSON Schema, with its descriptions and marks; it does not depend on surroundings. */
-export function jsonSchema(checks: ReturnType<typeof schema>): JsonSchema {
-  structure ??= z.toJSONSchema(checks, { io: "input", unrepresentable: "any" }) as JsonSchema;
+type Shape = ReturnType<typeof serverSchema>["in"]["shape"];
+
+const serverSchema = ({ raw, encrypted }: Pick<Entry, "raw" | "encrypted">, env: Environment) =>
+  schema(surroundings(raw, env, encrypted));
+
+/** The stack config as JSON Schema, with its descriptions and marks; it does not depend on surroundings. */
+export function jsonSchema(env: Environment): JsonSchema {
+  structure ??= withServers(
+    z.toJSONSchema(serverSchema({ raw: {}, encrypted: new Set() }, env), {
+      io: "input",
+      unrepresentable: "any",
+    }) as JsonSchema,
+  );
   return structure;
 }
 
 let structure: JsonSchema | undefined;
+
+function withServers(server: JsonSchema): JsonSchema {
+  const servers = { ...serversMeta, additionalProperties: server };
+  return { ...server, properties: { ...server.properties, servers } };
+}
 
 /**
  * A value of the stack config as Pulumi hands it over: lists and maps as JSON, all else as plain text. `undefined`

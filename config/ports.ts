@@ -35,7 +35,9 @@ export const ports = (sshPort: number) =>
         serverDirectTls: port(false, "Other servers, TLS from the first byte (XEP-0368); 5270 is usual."),
         https: port(5281, "HTTPS: uploads (XEP-0363) and web clients (RFC 7395)."),
         proxy65: port(5000, "Proxy for file transfer between clients (XEP-0065)."),
-        components: port(5347, "External components (XEP-0114), on the loopback interface only."),
+        components: port(5347, "External components (XEP-0114), at `componentInterfaces`."),
+        turn: port(3478, "Calls: STUN and TURN (RFC 8489, RFC 8656), over UDP and TCP; coturn."),
+        turnTls: port(5349, "Calls: TURN over TLS and DTLS; coturn."),
       },
       "give a map from service to port",
     )

@@ -34,6 +34,8 @@ const formerly: Readonly<Record<string, string>> = {
   clientTls: "clientDirectTls",
   muc: "conference",
   http_upload: "upload",
+  coturn: "turn",
+  stun: "turn",
   modules_enabled: "modules",
   modules_disabled: "disabledModules",
   client_ssl: "clientDirectTls",
@@ -44,6 +46,8 @@ const formerly: Readonly<Record<string, string>> = {
   prosody_log: "file",
   protocol: "minimum",
   cert: "certificate",
+  letsencrypt: "acme",
+  certbot: "acme",
   crt: "certificate",
   chain: "intermediates",
   ca: "intermediates",
@@ -56,6 +60,9 @@ const formerly: Readonly<Record<string, string>> = {
   password: "privateKeyFile",
   restrict_room_creation: "creators",
   bastion: "jump",
+  token: "apiToken",
+  ns: "nameServer",
+  tsig: "key",
   proxyJump: "jump",
 };
 
@@ -63,6 +70,7 @@ const formerly: Readonly<Record<string, string>> = {
 const needless: Readonly<Record<string, string>> = {
   "jump.sudo": "a jump host needs no rights of root; leave it out",
   "jump.jump": "there is one jump host at most; leave it out",
+  servers: "servers have no servers of their own; leave it out",
   xmpp: "what was below xmpp stands beside it now: prosody:jids, prosody:ports and so on",
   assembled: "the chain is put together on the host; leave it out",
   user_may_read: "Prosody may read its keys by itself; leave it out",
@@ -82,7 +90,13 @@ export function problemsFrom(
   encrypted: ReadonlySet<string>,
 ): Problem[] {
   const sections = Object.keys(schema.properties ?? {});
-  const rank = ({ path }: z.core.$ZodIssue) => sections.indexOf(String(path[0])) + 1 || sections.length + 1;
+  const section = ([top]: readonly PropertyKey[]) => sections.indexOf(String(top)) + 1 || sections.length + 1;
+  const servers = Object.keys(isMap(raw.servers) ? raw.servers : {});
+  const rank = ({ code, path }: z.core.$ZodIssue): number => {
+    if (path[0] !== "servers" || path.length < 2) return section(path);
+    const ofEntry = path.length === 2 && code !== "unrecognized_keys" ? 0 : section(ofServer(path));
+    return 1000 * (servers.indexOf(String(path[1])) + 1) + ofEntry;
+  };
   const sorted = [...issues].sort((a, b) => rank(a) - rank(b));
   const problems = sorted.flatMap((issue): Problem[] => {
     if (issue.code === "unrecognized_keys")
@@ -91,7 +105,8 @@ export function problemsFrom(
     const option = optionPath(path);
     if (issue.code === "invalid_key") return issue.issues.map(({ message }) => ({ option, message }));
     const value = valueAt(raw, path);
-    const state = path[0] === "jids" && path.length === 2 ? undefined : stateOf(value, issue);
+    const [top, ...below] = ofServer(path);
+    const state = top === "jids" && below.length === 1 ? undefined : stateOf(value, issue);
     if (state !== undefined) return [{ option, message: state + issue.message }];
     if (encrypted.has(String(path[0])) || isSecret(path, schema))
       return [{ option, message: without(value, issue.message) }];
@@ -99,6 +114,11 @@ export function problemsFrom(
   });
   const unique = new Map(problems.map((problem) => [line(problem), problem]));
   return [...unique.values()];
+}
+
+/** The part of a path that is the same for a server of its own and for one of several. */
+function ofServer(path: readonly PropertyKey[]): readonly PropertyKey[] {
+  return path[0] === "servers" ? path.slice(2) : path;
 }
 
 /** One line per problem, ready to be shown. */
@@ -146,7 +166,7 @@ function asWritten(path: readonly PropertyKey[], raw: unknown): PropertyKey[] {
   for (const key of path) {
     if (typeof value !== "object" && value !== undefined) break;
     if (Array.isArray(value) && typeof key !== "number") break;
-    if (value === null && written.length > 0 && written[0] === "jids") break;
+    if (value === null && ofServer(written)[0] === "jids") break;
     written.push(key);
     value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }

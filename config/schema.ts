@@ -1,18 +1,27 @@
+import { X509Certificate } from "node:crypto";
 import { z } from "zod";
+import { covers } from "./certificates";
+import { componentInterfaces, components } from "./components";
 import { contacts } from "./contacts";
+import { checkDns, dns, settleDns } from "./dns";
 import { domainNames, domains } from "./domains";
 import type { Environment } from "./environment";
+import { checkHooks, hooks } from "./hooks";
 import { host } from "./host";
+import { checkFirewall, firewall, selinux } from "./host-access";
 import { absentAccounts, admins, jids } from "./jids";
 import { logging } from "./logging";
 import { checkModules, disabledModules, extraModules, modules } from "./modules";
 import { options } from "./options";
+import { modulesOrigin } from "./origin";
 import { isMap, numberOf } from "./parts";
 import { ports } from "./ports";
 import { always, refuse } from "./refused";
 import { checkServices, conference, proxy65, upload } from "./services";
-import { defaultServer, type Server } from "./settings";
+import { type Domain, defaultServer, type Server } from "./settings";
+import { storage } from "./storage";
 import { tls } from "./tls";
+import { checkTurn, hasTurn, turn, turnHost } from "./turn";
 
 /** What one section has to know of the others, taken from the unchecked stack config. */
 export interface Surroundings extends Environment {
@@ -53,20 +62,33 @@ export const schema = (around: Surroundings) =>
       conference: conference(around.domains),
       upload: upload(around.domains),
       proxy65: proxy65(around.domains),
+      components: components(around.domains),
+      componentInterfaces: componentInterfaces(),
+      modulesOrigin: modulesOrigin(around.files),
+      turn: turn(around.domains),
       modules: modules(),
       extraModules: extraModules(),
       disabledModules: disabledModules(),
       logging: logging(),
+      storage: storage(around),
       contacts: contacts(),
       tls: tls(),
+      dns: dns(),
+      firewall: firewall(),
+      selinux: selinux(),
+      hooks: hooks(around.encrypted.has("hooks")),
       options: options(around.encrypted.has("options")),
     })
     .superRefine((given, ctx) => {
       checkModules(given, ctx);
       checkServices(given, around.domains, ctx);
+      checkTurn(given, ctx);
       checkAdmins(given, ctx);
+      checkDns(given, around.domains, ctx);
+      checkFirewall(given, around.sshPort, ctx);
+      checkHooks(given, ctx, around);
     }, always)
-    .transform(({ host, admins, contacts, proxy65, upload, ports, ...rest }): Server => {
+    .transform(({ host, admins, contacts, proxy65, turn, upload, ports, dns, ...rest }): Server => {
       const abuse = admins.length
         ? admins.map((jid) => `xmpp:${encodeURI(jid)}`)
         : [`mailto:postmaster@${rest.domains[0]!.name}`];
@@ -76,11 +98,22 @@ export const schema = (around: Surroundings) =>
         host,
         admins,
         ports,
+        dns: settleDns(dns, host),
         proxy65: { ...proxy65, enabled: proxy65.enabled ?? ports.proxy65 !== false },
+        turn: {
+          ...turn,
+          enabled: hasTurn(turn.enabled, ports),
+          tls: ports.turnTls !== false && serves(rest.domains[0]!, turnHost(turn, rest.domains)),
+        },
         upload: { ...upload, enabled: upload.enabled ?? ports.https !== false },
         contacts: { admin: [], support: [], security: [], ...contacts, abuse: contacts.abuse ?? abuse },
       };
     });
+
+/** The host asks for a certificate with all names; one of the user's has what it has. */
+function serves({ certificate }: Domain, name: string): boolean {
+  return !certificate || covers(new X509Certificate(certificate.certificate), name);
+}
 
 function checkAdmins({ jids, admins }: { jids?: unknown; admins?: unknown }, ctx: z.RefinementCtx): void {
   if (!Array.isArray(admins)) return;

@@ -2,11 +2,12 @@ import { z } from "zod";
 import { parseSubdomain } from "./domain-name";
 import { flag, isMap, switchable, whole } from "./parts";
 import { parsing, refuse, whenMap } from "./refused";
+import type { ExternalComponent } from "./settings";
 
 const bytes = Number.MAX_SAFE_INTEGER;
 const subdomainHelp = "give a label such as conference";
 
-const subdomain = (standard: string, domains: readonly string[]) =>
+export const subdomain = (standard: string, domains: readonly string[]) =>
   z
     .string(subdomainHelp)
     .transform(parsing((text) => parseSubdomain(text, domains)))
@@ -103,12 +104,12 @@ export const proxy65 = (domains: readonly string[]) =>
       example: "proxy65: false",
     });
 
-const names = ["conference", "upload", "proxy65"] as const;
+const names = ["conference", "upload", "proxy65", "turn"] as const;
 
 /** The ports that services can't do without. */
-const needs = { conference: undefined, upload: "https", proxy65: "proxy65" } as const;
+const needs = { conference: undefined, upload: "https", proxy65: "proxy65", turn: undefined } as const;
 
-type Given = Partial<Record<(typeof names)[number] | "ports" | "options", unknown>>;
+type Given = Partial<Record<(typeof names)[number] | "ports" | "options" | "components", unknown>>;
 
 /** Names and ports of the services against each other; any section may have problems of its own. */
 export function checkServices(given: Given, domains: readonly string[], ctx: z.RefinementCtx): void {
@@ -118,6 +119,7 @@ export function checkServices(given: Given, domains: readonly string[], ctx: z.R
     if (!isMap(service) || service.enabled === false || !checkPort(name, service, given, ctx)) continue;
     if (typeof service.subdomain === "string") checkName(name, service.subdomain, domains, taken, ctx);
   }
+  checkComponents(given, taken, ctx);
 }
 
 /** @returns whether the service runs */
@@ -149,4 +151,19 @@ function checkName(
   if (clash)
     refuse(ctx, `${clash} is also ${taken.get(clash)}; choose another subdomain`, [name, "subdomain"]);
   for (const domain of domains) taken.set(`${subdomain}.${domain}`, `the name of prosody:${name}`);
+}
+
+function checkComponents(
+  { components, ports }: Given,
+  taken: ReadonlyMap<string, string>,
+  ctx: z.RefinementCtx,
+): void {
+  if (!Array.isArray(components) || components.length === 0) return;
+  if (isMap(ports) && ports.components === false)
+    refuse(ctx, "they need prosody:ports.components, which is false; give that port, or leave them out", [
+      "components",
+    ]);
+  for (const { name, subdomain } of components as ExternalComponent[])
+    if (taken.has(name))
+      refuse(ctx, `${name} is also ${taken.get(name)}; choose another name`, ["components", subdomain]);
 }

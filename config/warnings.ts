@@ -1,34 +1,51 @@
 import { X509Certificate } from "node:crypto";
 import { covers, day, daysLeft, missingIssuer } from "./certificates";
+import { isLoopback } from "./components";
 import type { Environment } from "./environment";
 import { secretName } from "./options";
 import { isMap } from "./parts";
 import { optionPath } from "./problems";
+import { type Entry, inPlace } from "./servers";
 import type { Domain, Server } from "./settings";
 import { either } from "./words";
 
 /** What works, but hardly as it was meant. Each is a sentence with the option and the fix. */
 export function warningsFor(
   server: Server,
-  raw: Record<string, unknown>,
+  { raw, encrypted, place }: Entry,
   { now }: Pick<Environment, "now">,
-  encrypted: ReadonlySet<string>,
 ): string[] {
   return [
     ...clearTexts(raw, encrypted),
     ...server.domains.flatMap((domain) => certificateWarnings(domain, server, now)),
-  ];
+    ...publicComponents(server),
+  ].map((warning) => inPlace(warning, place));
 }
 
-function certificateWarnings({ name, certificate }: Domain, server: Server, now: Date): string[] {
+function certificateWarnings({ name, certificate, selfSigned }: Domain, server: Server, now: Date): string[] {
   const option = optionPath(["domains", name]);
+  if (!certificate)
+    return [
+      ...(server.dns.tlsa
+        ? [
+            `prosody:dns.tlsa: ${name} has no TLSA records, because its keys are made on the host, and change.`,
+          ]
+        : []),
+      ...(selfSigned
+        ? [
+            `${option}.selfSigned: clients and other servers don't trust such a certificate; it is for trials. Set acme, or certificate and keyFile, before people use the server.`,
+          ]
+        : []),
+    ];
   const chain = [certificate.certificate, ...certificate.intermediates].map(
     (pem) => new X509Certificate(pem),
   );
   const warnings = uncovered(chain[0]!, name, server).map((text) => `${option}.certificate: ${text}`);
   const days = daysLeft(chain[0]!, now);
-  if (days < 14)
-    warnings.push(`${option}.certificate: it expires on ${day(new Date(chain[0]!.validTo))}; renew it.`);
+  if (days < 21)
+    warnings.push(
+      `${option}.certificate: it expires on ${day(new Date(chain[0]!.validTo))}, in ${days} ${days === 1 ? "day" : "days"}. Replace the files by renewed ones and run pulumi up, or let the host renew it by itself (acme).`,
+    );
   const issuer = missingIssuer(chain);
   if (issuer)
     warnings.push(
@@ -37,11 +54,22 @@ function certificateWarnings({ name, certificate }: Domain, server: Server, now:
   return warnings;
 }
 
+/** XEP-0114 authenticates a component, and encrypts nothing. */
+function publicComponents({ componentInterfaces, ports }: Server): string[] {
+  const open = componentInterfaces.filter((address) => !isLoopback(address));
+  return open.length === 0 || ports.components === false
+    ? []
+    : [
+        `prosody:componentInterfaces: external components may connect at ${either(open, "and")}, without encryption. See that nobody else reaches port ${ports.components} there, or leave the option out.`,
+      ];
+}
+
 /**
  * Subdomains whose own name a peer checks: rooms when other servers connect, uploads when clients do. Nobody opens
  * an encrypted connection to the file transfer proxy, so its name does not matter.
  */
-function uncovered(leaf: X509Certificate, domain: string, { conference, upload, ports }: Server): string[] {
+function uncovered(leaf: X509Certificate, domain: string, server: Server): string[] {
+  const { conference, upload, turn, ports, domains } = server;
   const federated = ports.server !== false || ports.serverDirectTls !== false;
   const missing = [
     {
@@ -51,11 +79,28 @@ function uncovered(leaf: X509Certificate, domain: string, { conference, upload, 
       loss: "users of other servers can't join rooms",
     },
     { ...upload, option: "upload", matters: true, loss: "clients can't upload files" },
+    {
+      ...turn,
+      option: "ports.turnTls",
+      matters: domain === domains[0]!.name && ports.turnTls !== false,
+      loss: "calls can't be relayed over TLS",
+    },
   ]
     .filter(
       ({ enabled, matters, subdomain }) => enabled && matters && !covers(leaf, `${subdomain}.${domain}`),
     )
     .map(({ subdomain, ...rest }) => ({ ...rest, name: `${subdomain}.${domain}` }));
+  const external = server.components
+    .filter((component) => federated && component.domain === domain && !covers(leaf, component.name))
+    .map(({ name }) => ({ name, loss: `users of other servers can't reach ${name}`, option: undefined }));
+  return lacking([...missing, ...external], domain);
+}
+
+/** One sentence for all names that a certificate lacks. */
+function lacking(
+  missing: { name: string; loss: string; option: string | undefined }[],
+  domain: string,
+): string[] {
   if (missing.length === 0) return [];
   const names = either(
     missing.map(({ name }) => name),
@@ -65,11 +110,25 @@ function uncovered(leaf: X509Certificate, domain: string, { conference, upload, 
     missing.map(({ loss }) => loss),
     "and",
   );
-  const off = either(missing.map(({ option }) => `prosody:${option}: false`));
+  const switches = missing.flatMap(({ option }) => (option ? [`prosody:${option}: false`] : []));
+  const off = switches.length > 0 ? `, or set ${either(switches)}` : "";
   return [
-    `it does not cover ${names}, so ${losses}. Ask for a certificate with ${missing.length > 1 ? "these names" : "this name"} among its subject alternative names (or *.${domain}), or set ${off}.`,
+    `it does not cover ${names}, so ${losses}. Ask for a certificate with ${missing.length > 1 ? "these names" : "this name"} among its subject alternative names (or *.${domain})${off}.`,
   ];
 }
+
+/** Where secrets stand that are no entries of a list. */
+const secretPlaces = [
+  ["storage", "postgresql", "password"],
+  ["host", "privateKey"],
+  ["host", "passphrase"],
+  ["host", "sudo", "password"],
+  ["dns", "apiToken"],
+  ["dns", "key", "secret"],
+];
+
+const valueAt = (value: unknown, path: readonly string[]): unknown =>
+  path.reduce((at, key) => (isMap(at) ? at[key] : undefined), value);
 
 /** Secrets that are not stored as such. */
 function clearTexts(raw: Record<string, unknown>, encrypted: ReadonlySet<string>): string[] {
@@ -82,12 +141,8 @@ function clearTexts(raw: Record<string, unknown>, encrypted: ReadonlySet<string>
     else note(account, "jids", jid);
   for (const [domain, entry] of Object.entries(isMap(raw.domains) ? raw.domains : {}))
     if (isMap(entry)) note(entry.key, "domains", domain, "key");
-  if (isMap(raw.host)) {
-    const { privateKey, passphrase, sudo } = raw.host;
-    note(privateKey, "host", "privateKey");
-    note(passphrase, "host", "passphrase");
-    if (isMap(sudo)) note(sudo.password, "host", "sudo", "password");
-  }
+  componentSecrets(raw.components, note);
+  for (const path of secretPlaces) note(valueAt(raw, path), ...path);
   for (const [name, value] of Object.entries(isMap(raw.options) ? raw.options : {}))
     if (secretName.test(name)) note(value, "options", name);
   return found.map((path) => {
@@ -95,4 +150,15 @@ function clearTexts(raw: Record<string, unknown>, encrypted: ReadonlySet<string>
     const key = option.replace(/^prosody:/, "").replaceAll("'", "'\\''");
     return `${option}: it is stored in clear. Encrypt it: pulumi config set --path --secret '${key}'`;
   });
+}
+
+function componentSecrets(components: unknown, note: (value: unknown, ...path: PropertyKey[]) => void): void {
+  const noteOne = (given: unknown, ...path: PropertyKey[]) =>
+    isMap(given) ? note(given.secret, ...path, "secret") : note(given, ...path);
+  for (const [key, component] of Object.entries(isMap(components) ? components : {})) {
+    noteOne(component, "components", key);
+    const overrides = isMap(component) && isMap(component.domains) ? component.domains : {};
+    for (const [domain, own] of Object.entries(overrides))
+      if (own !== "false") noteOne(own, "components", key, "domains", domain);
+  }
 }
