@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { dynamic } from "@pulumi/pulumi";
 import type { Common, Handler } from "./handler";
 import { handlers } from "./handlers";
-import type { Host } from "./host";
+import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
 
 /** The engine's placeholder for a value that is not known before another resource is made. */
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-type AnyHandler = Handler<Common, Common>;
+type AnyHandler = Handler<Common, Common, unknown>;
 
 /**
  * What the engine calls for every resource of a kind, in the provider process: wraps the kind's handler so that
@@ -19,7 +19,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
   const handler = handlers[kind] as AnyHandler | undefined;
   if (!handler)
     throw new Error(`There is no resource kind ${kind}; known: ${Object.keys(handlers).join(", ")}.`);
-  const replaceOn: readonly string[] = handler.replaceOn ?? ["server"];
+  const replaceOn: readonly string[] = handler.replaceOn ?? [];
   return {
     async configure({ config }) {
       hosts.configure(config); // before any await: the SDK may use the provider before this promise is done
@@ -33,20 +33,28 @@ export function provider(kind: string): dynamic.ResourceProvider {
     },
     async diff(_id: string, olds: Common, news: Common) {
       if (!isKnown(news)) return { changes: true };
-      const changed = handler.diff
+      const found = handler.diff
         ? await handler.diff(clean(olds), clean(news))
         : handler.inputs.filter((name) => !isDeepStrictEqual(clean(olds)[name], clean(news)[name]));
-      const replaces = changed.filter((name) => replaceOn.includes(name));
-      return { changes: changed.length > 0, replaces, deleteBeforeReplace: true };
+      // An object on another host is another object, whatever the handler compares.
+      const changed = [...new Set([...(olds.server === news.server ? [] : ["server"]), ...found])];
+      const replaces = changed.filter((name) => name === "server" || replaceOn.includes(name));
+      return { changes: changed.length > 0, replaces, deleteBeforeReplace: !handler.createBeforeReplace };
     },
     create: (inputs: Common) =>
-      guard(kind, handler, inputs, "create", async (host) => {
-        const outs = await handler.create(host, clean(inputs));
+      guard(kind, handler, inputs, "create", async (target) => {
+        const outs = await handler.create(target, clean(inputs));
         return { id: handler.id(inputs), outs: plain(outs) };
       }),
     read: (id: string, state: Common) =>
-      guard(kind, handler, state, "read", async (host) => {
-        const found = await handler.read(host, clean(state));
+      guard(kind, handler, state, "read", async (target) => {
+        const found = await handler.read(target, clean(state)).catch((error: Error) => {
+          if (!(isUnreachable(error) && hosts.several)) throw error;
+          warnOnce(
+            `${state.server}: ${error.message}. Until it can be reached, what it had last is taken for true.`,
+          );
+          return handler.unreachable?.(clean(state)) ?? clean(state);
+        });
         if (!found) return {};
         const props = plain(found);
         // Without inputs the engine keeps those it has, some of which (a password) no host can tell.
@@ -57,24 +65,25 @@ export function provider(kind: string): dynamic.ResourceProvider {
         return { id, props, inputs: plain(inputs) };
       }),
     update: (_id: string, state: Common, inputs: Common) =>
-      guard(kind, handler, inputs, "update", async (host) => ({
-        outs: plain(await handler.update(host, clean(state), clean(inputs))),
+      guard(kind, handler, inputs, "update", async (target) => ({
+        outs: plain(await handler.update(target, clean(state), clean(inputs))),
       })),
     delete: (_id: string, state: Common) =>
-      guard(kind, handler, state, "delete", (host) => handler.delete(host, clean(state))),
+      guard(kind, handler, state, "delete", (target) => handler.delete(target, clean(state))),
   };
 }
 
 /**
- * Runs one operation on the resource's host within its time. Pulumi prints only plain `Error`s, so whatever is
- * thrown becomes one, with what was done to which object in front; the host is named by what is thrown.
+ * Runs one operation on the resource's host, or what else it lies on, within its time. Pulumi prints only plain
+ * `Error`s, so whatever is thrown becomes one, with what was done to which object in front; the host is named by what
+ * is thrown.
  */
 async function guard<T>(
   kind: string,
   handler: AnyHandler,
   inputs: Common,
   operation: string,
-  action: (host: Host) => Promise<T>,
+  action: (target: unknown) => Promise<T>,
 ): Promise<T> {
   const seconds = handler.timeout ?? 120;
   let timer: NodeJS.Timeout | undefined;
@@ -90,7 +99,8 @@ async function guard<T>(
     );
   });
   try {
-    return await Promise.race([hosts.use(inputs.server, action), late]);
+    const running = handler.use ? handler.use(inputs.server, action) : hosts.use(inputs.server, action);
+    return await Promise.race([running, late]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const failure = new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`);
@@ -99,6 +109,14 @@ async function guard<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+const warned = new Set<string>();
+
+/** The engine shows a provider's standard error among its diagnostics. */
+function warnOnce(text: string): void {
+  if (!warned.has(text)) process.stderr.write(`${text}\n`);
+  warned.add(text);
 }
 
 /** Without the engine's own property. */

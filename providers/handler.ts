@@ -1,17 +1,29 @@
 import type { Host } from "./host";
 
 /**
- * Create, read, update and delete of one kind of object on a host.
+ * Create, read, update and delete of one kind of object on a host, or on what else belongs to a server.
  *
  * `State` mirrors `Inputs`: under the same names it holds what is really on the host, so that the default diff
  * and a preview's `actual => wanted` need no code of their own. It may hold more (a version, an expiry date).
  */
-export interface Handler<Inputs extends Common, State extends Common> {
+export interface Handler<Inputs extends Common, State extends Common, Target = Host> {
   /** Names of the inputs that `read` finds on the host, and that the default diff compares. */
   readonly inputs: readonly (keyof Inputs & keyof State & string)[];
 
-  /** Inputs that can't change in place; default: `server` and whatever the id is made of. */
+  /** Inputs that can't change in place, beside `server`; none by default. */
   readonly replaceOn?: readonly (keyof Inputs & string)[];
+
+  /**
+   * Runs an operation on what the object lies on, where that is not the server's host: a name server, say. Address
+   * and credentials come from the stack config, by the server's name, and are in no resource.
+   */
+  readonly use?: <T>(server: string, operation: (target: Target) => Promise<T>) => Promise<T>;
+
+  /**
+   * The new object is made before the old one is deleted, and what depends on it changes over in between; for kinds
+   * whose two objects don't get into each other's way. Default: the old one goes first.
+   */
+  readonly createBeforeReplace?: true;
 
   /** Natural key of the object: domain, JID, unit, package name. */
   id(inputs: Inputs): string;
@@ -26,15 +38,21 @@ export interface Handler<Inputs extends Common, State extends Common> {
   diff?(state: State, inputs: Inputs): string[] | Promise<string[]>;
 
   /** Makes the object, or adopts what already matches. */
-  create(host: Host, inputs: Inputs): Promise<State>;
+  create(target: Target, inputs: Inputs): Promise<State>;
 
   /** What is really there; `undefined` when the object is gone. */
-  read(host: Host, state: State): Promise<State | undefined>;
+  read(target: Target, state: State): Promise<State | undefined>;
 
-  update(host: Host, state: State, inputs: Inputs): Promise<State>;
+  /**
+   * Pure: what the state says when the host can't be reached, but the stack has other servers to go on with.
+   * Default: what it said last, because the server's {@link Connection} shows what is wrong.
+   */
+  unreachable?(state: State): State;
+
+  update(target: Target, state: State, inputs: Inputs): Promise<State>;
 
   /** Removes what the stack made; succeeds when it is gone already. */
-  delete(host: Host, state: State): Promise<void>;
+  delete(target: Target, state: State): Promise<void>;
 
   /** Seconds that one operation may take; default 120. */
   readonly timeout?: number;

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from "node:stream";
+
 /** What a handler may ask of a host. The implementation over SSH is in `ssh/`; unit tests use a recorded one. */
 export interface Host {
   /** Name of the server in the stack config; errors carry it. */
@@ -30,6 +32,8 @@ export interface Host {
 export interface RunOptions {
   /** What is being tried, for errors: "installing prosody". */
   doing: string;
+  /** For what is too big to be held in memory: sent after `input`, and taken instead of `stdout`. */
+  streams?: { input?: Readable; output?: Writable };
   /** Sent to the script's standard input. */
   input?: string | Buffer;
   /** Seconds; default 60. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { adminSockets as familySockets } from "../config/family";
 import { root } from "../config/root";
 
 /**
@@ -16,8 +17,8 @@ exec \${interpreter#??} -e 'local size = io.read("*l") assert(load(io.read(tonum
 /** Exit code of {@link luaScript} on a host without Prosody: EX_CONFIG of sysexits.h. */
 export const notInstalled = 78;
 
-/** `admin_socket` as this program configures it, then the defaults of Debian and Fedora. */
-export const adminSockets = "/var/lib/prosody/prosody.sock:/run/prosody/prosody.sock";
+/** Where an admin socket may be: as this program configures it, and the distributions' defaults. */
+export const adminSockets = Object.values(familySockets).join(":");
 
 /**
  * Standard input of {@link luaScript}.

@@ -80,7 +80,7 @@ export interface ChangedOption {
 }
 
 /** Everything that differs between the files and what the server was set up with. */
-function differences(running: Running, wanted: Model): ChangedOption[] {
+export function differences(running: Running, wanted: Model): ChangedOption[] {
   const hosts = [...new Set([...Object.keys(running.options), ...Object.keys(wanted.options)])].sort();
   return hosts.flatMap((host) => {
     const was = running.options[host] ?? {};

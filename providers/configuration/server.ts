@@ -1,7 +1,7 @@
 import { adminShell, isUnavailable, type Reply } from "../admin-shell";
 import type { Host } from "../host";
 import { luaSource, luaString, parseBytes } from "../lua";
-import { activation, type Step } from "./activation";
+import { activation, differences, type Step } from "./activation";
 import { ailments } from "./health";
 import type { Model, Running } from "./model";
 import { notRunning, restart } from "./scripts";
@@ -17,9 +17,37 @@ export async function running(host: Host): Promise<Running | undefined> {
   return replies && (parse(replies.at(-1)!) as Running);
 }
 
-/** True unless the server provably runs something else than the configuration says. */
+/**
+ * True unless the server provably runs something else than the configuration says. External components are objects
+ * of their own, see {@link serves}.
+ */
 export function fits(now: Running, wanted: Model): boolean {
-  return activation(now, wanted).length === 0 && ailments(now, wanted).length === 0;
+  const external = new Set(Object.keys(wanted.hosts).filter((host) => isExternal(wanted, host)));
+  const [running, model] = narrowed(now, wanted, (host) => !external.has(host));
+  return activation(running, model).length === 0 && ailments(running, model).length === 0;
+}
+
+/** True unless the server provably does not have this host, or has it as something else than the configuration says. */
+export function serves(now: Running, wanted: Model, host: string): boolean {
+  const [running, model] = narrowed(now, wanted, (name) => name === host);
+  return (
+    differences(running, model).length === 0 && ailments({ ...running, services: {} }, model).length === 0
+  );
+}
+
+/** Served by a program that connects from outside (XEP-0114). */
+function isExternal(wanted: Model, host: string): boolean {
+  return wanted.hosts[host]?.component === "component";
+}
+
+function narrowed(now: Running, wanted: Model, concerns: (host: string) => boolean): [Running, Model] {
+  const some = <T>(hosts: Record<string, T>): Record<string, T> =>
+    Object.fromEntries(Object.entries(hosts).filter(([host]) => concerns(host)));
+  const shared = Object.entries(now.hosts).filter(([host]) => host === "*");
+  return [
+    { ...now, hosts: { ...Object.fromEntries(shared), ...some(now.hosts) }, options: some(now.options) },
+    { ...wanted, hosts: some(wanted.hosts), options: some(wanted.options) },
+  ];
 }
 
 /**

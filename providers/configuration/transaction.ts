@@ -1,6 +1,7 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
 import { luaInput, parseBytes } from "../lua";
+import { keepOldStorage, moveStorage } from "./migration";
 import type { HostFacts, Model } from "./model";
 import { judge } from "./preflight";
 import * as scripts from "./scripts";
@@ -22,6 +23,9 @@ export interface Found {
 }
 
 const fix = `Is Prosody installed? Its package makes ${scripts.directory} and the group prosody.`;
+
+/** The staged configuration is refused: nothing was changed. */
+export class Refusal extends Error {}
 
 /** The files at these paths, and what Prosody makes of the main one. */
 export async function find(host: Host, paths: string[]): Promise<Found | undefined> {
@@ -61,7 +65,9 @@ export function found(stdout: string): Found {
  * Brings all files to the host and makes them live, or none: what Prosody refuses leaves everything as it is,
  * and what it can't run is taken back.
  * @param secret paths of files that no error may quote
+ * @param own paths where nothing of anybody else's can have been: their originals are not kept
  * @returns warnings of the check
+ * @throws Refusal when the candidate does not pass the checks
  * @throws Error that says why, and what is in force
  */
 export async function change(
@@ -69,21 +75,51 @@ export async function change(
   targets: Record<string, Target>,
   secret: string[],
   before: Found,
+  own: string[] = [],
 ): Promise<string[]> {
   const { model, warnings } = await stage(host, targets, secret);
   const wanted = knowing(model, before.model);
-  const list = lines(...Object.entries(targets).map(([path, target]) => `${kind(target)} ${relative(path)}`));
+  const listed = (paths: string[]) =>
+    lines(...paths.map((path) => `${kind(targets[path]!)} ${relative(path)}`));
+  const paths = Object.keys(targets);
   // A stopped server is the affair of its service, except where the package never started it, or a cut-off
   // change may have been what stopped it.
   const isUp = ["active", "reloading", "activating"].includes(before.service);
+  const mayMove =
+    !before.model || before.cutOff !== undefined || storageOf(before.model) !== storageOf(model);
+  if (mayMove) await moveStorage(host).catch((error) => discard(host, error));
   try {
-    await host.run(scripts.swap, { doing: "replacing Prosody's configuration", input: list, changes: true });
+    await host.run(scripts.swap, {
+      doing: "replacing Prosody's configuration",
+      input: listed(paths),
+      changes: true,
+    });
     if (isUp || !before.known || before.cutOff === "active") await converge(host, wanted, !isUp);
   } catch (error) {
     throw new Error(`${(error as Error).message}. ${await takeBack(host, model)}`);
   }
-  await host.run(scripts.settle, { doing: "keeping the original configuration", input: list, changes: true });
+  await host.run(scripts.settle, {
+    doing: "keeping the original configuration",
+    input: listed(paths.filter((path) => !own.includes(path))),
+    changes: true,
+  });
+  if (mayMove) await keepOldStorage(host);
   return warnings;
+}
+
+/** Digest of where a configuration keeps the data. */
+function storageOf({ options }: Model): string {
+  const names = ["storage", "default_storage", "sql", "data_path"];
+  return JSON.stringify(
+    Object.keys(options)
+      .sort()
+      .map((host) => names.map((name) => options[host]![name] ?? "")),
+  );
+}
+
+async function discard(host: Host, error: Error): Promise<never> {
+  await host.run(scripts.discard, { doing: "removing the candidate of Prosody's configuration" });
+  throw error;
 }
 
 async function stage(
@@ -106,7 +142,7 @@ async function stage(
   const reasons = refusals.map((reason) =>
     secret.some((path) => reason.includes(path)) ? reason.replace(/ near .*/, "") : reason,
   );
-  throw new Error(
+  throw new Refusal(
     `the configuration is refused and nothing was changed:\n${reasons.map((reason) => `- ${reason}`).join("\n")}`,
   );
 }

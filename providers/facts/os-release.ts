@@ -1,9 +1,10 @@
+import type { Family } from "../../config/family";
 import type { Fact } from "../host";
 
 /** The host's distribution. */
 export interface OsRelease {
   /** Decides package manager, names of packages, and paths. */
-  family: "debian" | "fedora";
+  family: Family;
   /** `ID` of os-release(5), e.g. "debian", "ubuntu", "rocky". */
   id: string;
   /** `VERSION_ID`, e.g. "13", "24.04"; empty on rolling releases. */
@@ -12,7 +13,7 @@ export interface OsRelease {
   name: string;
 }
 
-const families: Record<string, OsRelease["family"]> = {
+const families: Record<string, Family> = {
   debian: "debian",
   ubuntu: "debian",
   fedora: "fedora",

@@ -65,12 +65,23 @@ export const certificateHandler: Handler<CertificateInputs, CertificateState> = 
   update: (host, { written }, inputs) =>
     host.group("certificates write", { inputs, written }, (changes) => bring(host, changes)),
 
-  delete: (host, { domain }) =>
-    host.group("certificates remove", domain, async (domains) => {
-      const files = await readFiles(host, domains.flatMap(pathsOf));
-      await archive(host, [...files.keys()], files);
-      await removeFiles(host, [...files.keys()]);
-      return domains.map(() => undefined);
+  /** A domain whose certificate comes from elsewhere by now has that one already: what nobody knew of stays. */
+  delete: (host, state) =>
+    host.group("certificates remove", state, async (states) => {
+      const files = await readFiles(
+        host,
+        states.flatMap(({ domain }) => pathsOf(domain)),
+      );
+      const ours = states.flatMap(({ domain, chain, key }) => {
+        const [chainPath, keyPath] = pathsOf(domain);
+        return [
+          ...(files.get(chainPath)?.content === chain ? [chainPath] : []),
+          ...(files.get(keyPath)?.content === key ? [keyPath] : []),
+        ];
+      });
+      await archive(host, ours, files);
+      await removeFiles(host, ours);
+      return states.map(() => undefined);
     }),
 };
 

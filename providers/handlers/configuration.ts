@@ -1,19 +1,23 @@
 import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
+import { moveTime } from "../configuration/migration";
 import { directory, mainFile } from "../configuration/scripts";
-import { fits, running } from "../configuration/server";
-import { adopt, change, type Found, find, putBack, type Target } from "../configuration/transaction";
+import { fits } from "../configuration/server";
+import { survey } from "../configuration/survey";
+import { adopt, change, type Found, putBack, type Target } from "../configuration/transaction";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 
 /** Prosody's configuration files: a transaction over all of them, up to the server that runs them. */
 export const configurationHandler: Handler<ConfigurationInputs, ConfigurationState> = {
   inputs: ["files", "secrets", "live"],
-  // Staging, a restart of a busy server, and the same again to take the change back.
-  timeout: 240,
+  // Staging, a restart of a busy server, and the same again to take the change back; and all data, where they move.
+  timeout: 240 + moveTime,
 
   id: () => mainFile,
 
-  check({ files, secrets }) {
+  check({ files, secrets }: Partial<ConfigurationInputs>) {
+    // Where what they come from failed, an up that goes on with other servers asks all the same, and skips it then.
+    if (!files || !secrets) return [];
     const problems = Object.keys(files)
       .filter((path) => path in secrets)
       .map((path) => ({ property: "files", reason: `${path} is among the secrets, too` }));
@@ -63,7 +67,7 @@ async function look(
   state: ConfigurationState,
   more: string[] = [],
 ): Promise<{ found?: Found; state?: ConfigurationState }> {
-  const [found, now] = await Promise.all([find(host, [...pathsOf(state), ...more]), running(host)]);
+  const { found, now } = await survey(host, [...pathsOf(state), ...more]);
   if (!found?.files[mainFile]) return { found };
   const pick = (files: Record<string, ConfigFile>) =>
     Object.fromEntries(

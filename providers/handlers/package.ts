@@ -1,10 +1,13 @@
-import { packages } from "../facts/packages";
+import { packageName } from "../../config/family";
+import { type OsRelease, osRelease } from "../facts/os-release";
+import { type Installed, packages } from "../facts/packages";
+import { selinuxMode } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import type { PackageInputs, PackageState } from "../package";
-import { packageManager } from "../packages";
+import { packageManagers } from "../packages";
 
-type Found = Pick<PackageState, "version" | "adopted" | "brought">;
+type Found = Pick<PackageState, "version" | "family" | "adopted" | "brought">;
 
 /** What this process did to a host's packages: resources arrive one by one and in any order. */
 interface Run {
@@ -24,7 +27,7 @@ function runOf(host: Host): Run {
 
 /** A package of the distribution. */
 export const packageHandler: Handler<PackageInputs, PackageState> = {
-  inputs: ["package", "installed", "version"],
+  inputs: ["package", "installed", "version", "family"],
   replaceOn: ["server", "package"],
   timeout: 900,
 
@@ -38,27 +41,48 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
     ...(installed ? [] : [{ property: "installed", reason: "a package resource is always installed." }]),
   ],
 
-  complete: (inputs, old) => (old?.version ? { ...inputs, version: old.version } : inputs),
+  complete: (inputs, old) => (old?.family ? { ...inputs, version: old.version, family: old.family } : inputs),
 
-  /** The version is the distribution's business: an upgrade is no drift. */
+  /** The version and the family are the host's business: an upgrade is no drift. */
   diff: (state, inputs) =>
-    (["server", "package", "installed"] as const).filter((name) => state[name] !== inputs[name]),
+    (["package", "when", "installed"] as const).filter(
+      (name) => state[name] !== inputs[name] && !(name === "installed" && state.needed === false),
+    ),
 
   async create(host, inputs) {
+    const { os, version, needed } = await look(host, inputs);
+    if (needed === false)
+      return {
+        ...inputs,
+        needed,
+        installed: version !== undefined,
+        version: version ?? "",
+        family: os.family,
+        adopted: true,
+        brought: [],
+      };
     const found = await host.group("packages install", inputs.package, (names) => install(host, names));
-    return { ...inputs, ...found };
+    return { ...inputs, ...(needed && { needed }), ...found };
   },
 
   async read(host, state) {
-    const { installed } = await host.fact(packages);
-    const version = installed[state.package];
-    return { ...state, installed: version !== undefined, version: version ?? state.version };
+    const { os, version, needed } = await look(host, state);
+    return {
+      ...state,
+      ...(needed !== undefined && { needed }),
+      installed: version !== undefined,
+      version: version ?? state.version,
+      family: os.family,
+    };
   },
 
   async update(host, state, inputs) {
+    const { needed } = await look(host, inputs);
+    if (needed === false) return { ...state, ...inputs, needed, installed: state.installed };
     const found = await host.group("packages install", inputs.package, (names) => install(host, names));
     const brought = [...new Set([...state.brought, ...found.brought])].sort();
-    return { ...inputs, version: found.version, adopted: state.adopted, brought };
+    const adopted = state.needed === false ? found.adopted : state.adopted;
+    return { ...inputs, ...(needed && { needed }), ...found, adopted, brought };
   },
 
   async delete(host, state) {
@@ -66,15 +90,36 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
   },
 };
 
-async function install(host: Host, names: string[]): Promise<(Found | Error)[]> {
-  const before = await host.fact(packages);
+/** What a host says about one package. */
+async function look(
+  host: Host,
+  { package: name, when }: Pick<PackageInputs, "package" | "when">,
+): Promise<{ os: OsRelease; version: string | undefined; needed?: boolean }> {
+  const { os, installed } = await lookAtAll(host);
+  const here = packageName(os.family, name);
+  if (here === undefined) return { os, version: undefined, needed: false };
+  const needed = when && (await host.fact(selinuxMode)) !== "disabled";
+  return { os, version: installed[here], needed };
+}
+
+/** @throws Error for a distribution of an unknown family: what comes first on a host, so that nothing is changed. */
+async function lookAtAll(host: Host): Promise<{ os: OsRelease; installed: Installed }> {
+  const os = await host.fact(osRelease);
+  return { os, installed: await host.fact(packages(os.family)) };
+}
+
+/** @param asked names on Debian, of packages that the host's family has */
+async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> {
+  const before = await lookAtAll(host);
+  const { os } = before;
   const run = runOf(host);
+  const names = asked.map((name) => packageName(os.family, name) ?? name);
   const wanted = [
     ...new Set(names.filter((name) => !Object.hasOwn(before.installed, name) || run.brought.has(name))),
   ];
   const failures =
-    wanted.length > 0 ? await packageManager(before).install(host, before, wanted) : new Map<string, Error>();
-  const after = wanted.length > 0 ? await host.fact(packages) : before;
+    wanted.length > 0 ? await packageManagers[os.family].install(host, os, wanted) : new Map<string, Error>();
+  const after = wanted.length > 0 ? await lookAtAll(host) : before;
   const fresh = Object.keys(after.installed).filter((name) => !Object.hasOwn(before.installed, name));
   const brought = fresh.filter((name) => !wanted.includes(name)).sort();
   for (const name of brought) run.brought.add(name);
@@ -87,19 +132,19 @@ async function install(host: Host, names: string[]): Promise<(Found | Error)[]> 
         `the package manager reported success, but ${name} is not installed. Is it a virtual package?`,
       );
     const adopted = !wanted.includes(name);
-    return { version, adopted, brought: adopted ? [] : brought };
+    return { version, family: os.family, adopted, brought: adopted ? [] : brought };
   });
 }
 
 async function remove(host: Host, states: PackageState[]): Promise<undefined[]> {
-  const known = await host.fact(packages);
-  const names = [...new Set(states.map(({ package: name }) => name))].filter((name) =>
-    Object.hasOwn(known.installed, name),
-  );
+  const { os, installed } = await lookAtAll(host);
+  const names = [
+    ...new Set(states.flatMap(({ package: name }) => packageName(os.family, name) ?? [])),
+  ].filter((name) => Object.hasOwn(installed, name));
   if (names.length > 0) {
     const { left } = runOf(host);
     const brought = [...new Set([...states.flatMap((state) => state.brought), ...left])];
-    for (const name of await packageManager(known).remove(host, names, brought)) left.add(name);
+    for (const name of await packageManagers[os.family].remove(host, names, brought)) left.add(name);
   }
   return states.map(() => undefined);
 }

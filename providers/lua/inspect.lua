@@ -166,6 +166,20 @@ local function need(host, kind, prefix, name)
   end
 end
 
+-- Prosody starts with a database that does not answer, too, and then every account fails.
+local tried = {}
+local function try_database(sql, dbi)
+  if tried[sql] then return end
+  tried[sql] = true
+  local ok, handle, reason = pcall(dbi.Connect, sql.driver, sql.database, sql.username, sql.password, sql.host, sql.port)
+  if ok and handle then
+    handle:close()
+    return
+  end
+  local said = tostring(not ok and handle or reason):gsub("%s+", " ")
+  problem("the database %s can't be used: %s", tostring(sql.database), said:sub(1, 300))
+end
+
 local hosts = {}
 for host, options in pairs(config) do
   if host ~= "*" and configmanager.get(host, "enabled") ~= false then
@@ -195,6 +209,8 @@ for host, options in pairs(config) do
       if not available:find(driver, 1, true) and not builtin then
         problem("%s: storage sql with driver %s needs the Lua DBI driver for it (lua-dbi-%s); this host has: %s", host, driver,
           driver:lower():gsub("3$", "3"), available == "" and "none" or available)
+      elseif check and driver ~= "SQLite3" then
+        try_database(configmanager.get(host, "sql"), dbi)
       end
     end
 

@@ -2,9 +2,10 @@
 
 local startup
 
--- Loads libraries and configuration. With `as_root` the process stays root until become_prosody().
+-- Loads libraries and configuration, `file` or the usual one. With `as_root` the process stays root until
+-- become_prosody().
 -- Raises an error when Prosody can't read its configuration.
-local function load_prosody(as_root)
+local function load_prosody(as_root, file)
   for line in io.lines(os.getenv "PROSODYCTL") do
     local name, value = line:match "^(CFG_%u+)%s*=%s*['\"](.-)['\"]"
     if name then _G[name] = value end
@@ -13,7 +14,9 @@ local function load_prosody(as_root)
   package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
   package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
   if not pcall(require, "prosody.loader") then pcall(require, "loader") end
-  arg = { "--silent", as_root and "--root" or nil }
+  arg = { "--silent" }
+  if file then arg = { "--config", file, "--silent" } end
+  if as_root then arg[#arg + 1] = "--root" end
   local exit, print_ = os.exit, print
   os.exit = function() error("Prosody can't read its configuration; `prosodyctl check config` says why", 0) end
   print = function() end

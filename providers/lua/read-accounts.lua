@@ -22,8 +22,12 @@ for directory in lfs.dir(prosody.paths.data) do
 end
 for host in pairs(hosts) do
   prepare_host(host)
-  local users, data, first = require "core.storagemanager".open(host, "accounts"):users()
-  if not users then error("the storage of " .. host .. " can't be read; Prosody's log says why", 0) end
+  -- A database may not answer, or not to this password: what is wrong shows where it is.
+  local opened, users, data, first = pcall(function() return require "core.storagemanager".open(host, "accounts"):users() end)
+  if not opened or not users then
+    io.write('{"unreadable":', json_bytes("the storage of " .. host .. " can't be read"), "}\n")
+    os.exit(0)
+  end
   for user in users, data, first do
     -- What can't be read is an account without a password.
     local ok, account = pcall(stored_account, user, host)

@@ -1,4 +1,5 @@
 import type { RunResult } from "../host";
+import { type Diagnosis, failure } from "./explain";
 
 /** Pure: the names that no repository of the host knows. */
 export function unknownPackages(stderr: string): string[] {
@@ -22,14 +23,16 @@ export function lockHolder(stderr: string): string | undefined {
   return /^E: Could not get lock \S+ It is held by (process \d+ \([^)]*\))/m.exec(stderr)?.[1];
 }
 
+/** apt's own complaints, dpkg's, and the lines of unmet dependencies. */
+const complaint = /^ ?(E:|W: Failed|dpkg: error| \S+ : )/;
+
 /** Pure: what apt's failure means and what to do about it, with apt's own last lines. */
 export function explain(result: RunResult, os: string, names: readonly string[], update = ""): Error {
   const said = `${result.stdout}\n${result.stderr}`;
-  const [problem, fix] = diagnose(said, os, names, update);
-  return new Error(`${problem}\n${lastLines(result, update)}\nFix: ${fix}`);
+  return failure(diagnose(said, os, names, update), `${update}\n${said}`, complaint);
 }
 
-function diagnose(said: string, os: string, names: readonly string[], update: string): [string, string] {
+function diagnose(said: string, os: string, names: readonly string[], update: string): Diagnosis {
   const list = names.join(", ");
   const holder = lockHolder(said);
   if (holder)
@@ -68,14 +71,4 @@ function diagnose(said: string, os: string, names: readonly string[], update: st
       "See `apt-mark showhold` and `apt-get check`; release what is held with `apt-mark unhold`.",
     ];
   return [`apt failed with ${list}.`, "Look at /var/log/apt/term.log on the host."];
-}
-
-/** apt's complaints; without any, the end of what it said. */
-function lastLines({ stdout, stderr }: RunResult, update: string): string {
-  const lines = `${update}\n${stdout}\n${stderr}`.split("\n").filter((line) => line.trim());
-  const complaints = lines.filter((line) => /^ ?(E:|W: Failed|dpkg: error| \S+ : )/.test(line));
-  return (complaints.length > 0 ? complaints : lines)
-    .slice(-6)
-    .map((line) => `  ${line.trim()}`)
-    .join("\n");
 }

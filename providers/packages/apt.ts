@@ -35,7 +35,7 @@ const listsOfToday = "find /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>
 
 /** Debian, Ubuntu and relatives. */
 export const apt: PackageManager = {
-  async install(host, known, names) {
+  async install(host, os, names) {
     const failures = new Map<string, Error>();
     let update = "";
     for (let wanted = names, attempt = 0; wanted.length > 0; attempt++) {
@@ -51,8 +51,8 @@ apt-get ${raw(options)} install ${wanted}`,
         update = (await run(host, "fetching the package lists", "apt-get -q update")).stderr;
         continue;
       }
-      if (unknown.length === 0) throw explain(result, known.os, wanted);
-      for (const name of unknown) failures.set(name, explain(result, known.os, [name], update));
+      if (unknown.length === 0) throw explain(result, os.name, wanted);
+      for (const name of unknown) failures.set(name, explain(result, os.name, [name], update));
       wanted = wanted.filter((name) => !unknown.includes(name));
     }
     return failures;

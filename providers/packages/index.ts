@@ -1,6 +1,8 @@
-import type { Packages } from "../facts/packages";
+import type { Family } from "../../config/family";
+import type { OsRelease } from "../facts/os-release";
 import type { Host } from "../host";
 import { apt } from "./apt";
+import { dnf } from "./dnf";
 
 /** What a distribution's package manager does for the handler of packages. What is installed is a fact. */
 export interface PackageManager {
@@ -9,7 +11,7 @@ export interface PackageManager {
    * @returns the reason for each package that could not be installed although the others were
    * @throws Error when nothing was installed, with the fix
    */
-  install(host: Host, known: Packages, names: readonly string[]): Promise<Map<string, Error>>;
+  install(host: Host, os: OsRelease, names: readonly string[]): Promise<Map<string, Error>>;
 
   /**
    * Removes packages, with those of `brought` that nothing else needs any more. Configuration and data stay.
@@ -19,15 +21,4 @@ export interface PackageManager {
   remove(host: Host, names: readonly string[], brought: readonly string[]): Promise<string[]>;
 }
 
-const managers: Record<string, PackageManager> = { apt };
-
-/** @throws Error when the host has none that this program knows. */
-export function packageManager(known: Packages): PackageManager {
-  const manager = managers[known.manager];
-  if (!manager)
-    throw new Error(
-      `${known.os || "this system"} has none of the package managers ${Object.keys(managers).join(", ")}. ` +
-        "Choose a host with Debian or one of its relatives.",
-    );
-  return manager;
-}
+export const packageManagers: Record<Family, PackageManager> = { debian: apt, fedora: dnf };

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { ClientChannel } from "ssh2";
 
 /** What became of a command. Without code and signal, the connection was lost. */
@@ -8,6 +10,16 @@ export interface Outcome {
   stderr: string;
   /** It printed more than {@link outputLimit}, and the rest was not read. */
   tooMuch: boolean;
+  /** Why a stream ended early on this side. */
+  broken?: string;
+}
+
+/** What is too big to be held in memory. */
+export interface Streams {
+  /** Sent to the command after its other input. */
+  input?: Readable;
+  /** Gets the standard output, and is left open at its end. */
+  output?: Writable;
 }
 
 /** Bytes of output that are read of one command. */
@@ -17,7 +29,11 @@ export const outputLimit = 64 * 1024 * 1024;
 const outputGrace = 2000;
 
 /** Hands the input to a running command and collects what it prints until it ends. */
-export function collect(channel: ClientChannel, input: Buffer, limit = outputLimit): Promise<Outcome> {
+export function collect(
+  channel: ClientChannel,
+  input: Buffer,
+  { streams = {}, limit = outputLimit }: { streams?: Streams; limit?: number } = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
@@ -26,31 +42,45 @@ export function collect(channel: ClientChannel, input: Buffer, limit = outputLim
     let signal: string | undefined;
     let grace: NodeJS.Timeout | undefined;
     let isDone = false;
+    let broken: string | undefined;
+    // A command that gets no end of its input, or whose output nobody takes, must not end as if all were well.
+    const breakOff = (error: Error) => {
+      broken ??= error.message;
+      channel.destroy();
+      done();
+    };
     const done = (tooMuch = false) => {
       if (isDone) return;
       isDone = true;
       clearTimeout(grace);
       const text = (parts: Buffer[]) => Buffer.concat(parts).toString("utf8");
-      resolve({ code, signal, stdout: text(stdout), stderr: text(stderr), tooMuch });
+      resolve({ code, signal, stdout: text(stdout), stderr: text(stderr), tooMuch, broken });
     };
     const take = (parts: Buffer[]) => (data: Buffer) => {
       size += data.length;
       if (size <= limit) parts.push(data);
       else done(true);
     };
-    channel.on("data", take(stdout));
+    const taken = streams.output && pipeline(channel, streams.output, { end: false }).catch(breakOff);
+    if (!streams.output) channel.on("data", take(stdout));
     channel.stderr.on("data", take(stderr));
     channel.on("error", () => {}); // told by close
     channel.on("exit", (exitCode: number | null, name?: string) => {
       code = exitCode ?? undefined;
       signal = name;
       // A process that stays in the background with the output open must not keep the command from ending.
+      if (streams.output) return; // nobody knows how long it takes to write what has arrived
       grace = setTimeout(() => {
         channel.close();
         done();
       }, outputGrace);
     });
-    channel.on("close", () => done());
-    channel.end(input);
+    channel.on("close", () => (taken ? taken.then(() => done()) : done()));
+    if (!streams.input) channel.end(input);
+    else {
+      channel.write(input);
+      // What ends before it has read everything says why by its exit code.
+      streams.input.on("error", breakOff).pipe(channel);
+    }
   });
 }

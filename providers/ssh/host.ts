@@ -101,6 +101,7 @@ export class SshHost implements Host {
           command,
           rootInput(options.input, link.access),
           this.settings.connectTimeout,
+          options.streams,
         );
         return { link, running };
       } catch (error) {
@@ -147,7 +148,8 @@ export class SshHost implements Host {
   }
 
   #judge(outcome: Outcome, script: string, options: RunOptions, { access, connection }: Link): RunResult {
-    const { code, signal, stdout, stderr } = outcome;
+    const { code, signal, stdout, stderr, broken } = outcome;
+    if (broken !== undefined) throw this.#error(script, options, `was broken off: ${broken}`, stderr);
     if (code !== undefined && (options.accept ?? [0]).includes(code)) return { code, stdout, stderr };
     if (signal) throw this.#error(script, options, `was ended by ${signal}`, stderr);
     if (code === undefined)

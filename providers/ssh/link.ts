@@ -8,6 +8,20 @@ import { type Access, parseProbe, passwordProbe, probeCommand, sudoReason } from
 /** For how long a failed attempt speaks for the ones after it: milliseconds. */
 const failureFor = 10_000;
 
+const marked = new WeakSet<Error>();
+
+/** An error that says why a host can't be worked on: it is down, refuses the login, or its sudo does. */
+export function unreachable(message: string): Error {
+  const error = new Error(message); // Pulumi prints plain errors alone, so it is marked and no class of its own
+  marked.add(error);
+  return error;
+}
+
+/** Whether an error was made by {@link unreachable}. */
+export function isUnreachable(error: Error): boolean {
+  return marked.has(error);
+}
+
 /** A connection over which scripts can run as root. */
 export interface Link {
   connection: Connection;
@@ -63,7 +77,7 @@ export class SharedLink {
 
 /**
  * Connects to a host and finds out how scripts become root there.
- * @throws Error with user, address and port, the reason and what to do
+ * @throws Error ({@link isUnreachable}) with user, address and port, the reason and what to do
  */
 export async function openLink(settings: HostSettings): Promise<Link> {
   try {
@@ -78,7 +92,7 @@ export async function openLink(settings: HostSettings): Promise<Link> {
       connection.release();
     }
   } catch (error) {
-    throw new Error(
+    throw unreachable(
       sentences(
         `can't connect to ${endpointName(settings)}: ${(error as Error).message}`,
         "until then, `pulumi up --refresh=false` works on whatever else is in the stack",

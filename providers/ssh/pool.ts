@@ -29,6 +29,11 @@ class Pool {
     this.#settings = undefined;
   }
 
+  /** What {@link configure} was given; without it there is nothing in it. */
+  get config(): Config {
+    return this.#config ?? { get: () => undefined };
+  }
+
   /**
    * The engine starts the provider in a process group of its own: ^C in the terminal does not come here, and
    * operations in flight go on. When the run is over the engine sends SIGINT, and waits 5 s for the exit. Something
@@ -47,14 +52,29 @@ class Pool {
    * @param name of the server in the stack config
    * @throws Error when the stack config has no such server, or whatever the operation throws
    */
-  async use<T>(name: string, operation: (host: Host) => Promise<T>): Promise<T> {
-    const running = operation(this.#host(name));
+  use<T>(name: string, operation: (host: Host) => Promise<T>): Promise<T> {
+    return this.track(() => operation(this.#host(name)));
+  }
+
+  /** Runs an operation that the end of this process waits for, see {@link #exit}, on whatever it may be. */
+  async track<T>(operation: () => Promise<T>): Promise<T> {
+    const running = operation();
     this.#operations.add(running);
     try {
       return await running;
     } finally {
       this.#operations.delete(running);
     }
+  }
+
+  /** Whether the stack has several servers, so that one whose host is down must not keep the others waiting. */
+  get several(): boolean {
+    return this.#all().size > 1;
+  }
+
+  #all(): Map<string, HostSettings> {
+    this.#settings ??= parseHosts(this.config);
+    return this.#settings;
   }
 
   #host(name: string): SshHost {
@@ -67,11 +87,10 @@ class Pool {
   }
 
   #find(name: string): HostSettings {
-    this.#settings ??= parseHosts(this.#config ?? { get: () => undefined });
-    const settings = this.#settings.get(name);
+    const settings = this.#all().get(name);
     if (settings) return settings;
     throw new Error(
-      `there is no server ${name} in the stack config (it has ${[...this.#settings.keys()].join(", ") || "none"}). To remove the server's resources, put it back, run \`pulumi destroy --target\` with them, and then take it out; if the host is gone for good, \`pulumi state delete\` forgets them.`,
+      `there is no server ${name} in the stack config (it has ${[...this.#all().keys()].join(", ") || "none"}). To remove the server's resources, put it back, run \`pulumi destroy --refresh=false --target\` with them, and then take it out; if the host is gone for good, \`pulumi state delete\` forgets them.`,
     );
   }
 }

@@ -1,0 +1,139 @@
+/** Where archives of what was replaced or deleted are kept on the host. */
+export const archives = "/var/backups/prosody-pulumi";
+
+/** Directories below Prosody's data, so that hard links and renaming work; only root may look. */
+export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };
+
+/**
+ * Waits until the service that was just started has opened a port, 30 s at most: that is the end of the outage.
+ */
+const untilUp = `until_up() {
+  deadline=$(($(date +%s) + 30))
+  while [ "$(date +%s)" -lt $deadline ]; do
+    pid=$(systemctl show prosody --property MainPID --value)
+    [ "$pid" != 0 ] && ss -Hltnp | grep -q "pid=$pid," && return
+    sleep 0.05
+  done
+  echo "Prosody has opened no port 30 s after its start; see journalctl -u prosody" >&2
+}
+`;
+
+/**
+ * The end of a backup, run by \`backup.lua\` with STAGE, DATA, CONFIG and STOP (whether Prosody has data in files).
+ * Prints "outage MILLISECONDS"; the archive goes to file descriptor 3.
+ */
+export const collect = `set -eu
+umask 077
+stopped=
+finish() {
+  code=$?
+  trap - EXIT
+  [ -z "$stopped" ] || systemctl start prosody
+  rm -rf "$STAGE"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM PIPE
+${untilUp}
+cd "$DATA"
+mkdir -p "$STAGE/links" "$STAGE/etc"
+# Indexes of lists are made anew by Prosody; what ends in ~ is being written.
+files() {
+  find . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
+    sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || true
+}
+while read -r database; do [ -z "$database" ] || printf '%s\\n' "$database" "$database-wal" "$database-shm" "$database-journal"; done < "$STAGE/.sqlite" > "$STAGE/.databases"
+begin=$(date +%s%3N)
+if [ "$STOP" = true ] && [ "$(systemctl is-active prosody)" = active ]; then
+  stopped=yes
+  systemctl stop prosody
+fi
+files > "$STAGE/.files"
+tr '\\n' '\\0' < "$STAGE/.files" | xargs -0r cp -al --parents -t "$STAGE/links"
+find "$STAGE/links" -name '*.list' -printf '%s %P\\n' > "$STAGE/.sizes"
+if [ -n "$stopped" ]; then
+  systemctl start prosody
+  stopped=
+  until_up
+  echo "outage $(($(date +%s%3N) - begin))" >&2
+fi
+cd "$STAGE/links"
+find . -name '*.list' -print0 | xargs -0r cp -a --reflink=auto --parents -t "$STAGE/data"
+find . -name '*.list' -delete
+while read -r size file; do
+  [ "$(stat -c %s "$STAGE/data/$file")" = "$size" ] || truncate -s "$size" "$STAGE/data/$file"
+done < "$STAGE/.sizes"
+find . -type f -print0 | xargs -0r cp -al --parents -t "$STAGE/data"
+cd /
+cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>/dev/null || true
+[ -d "$STAGE$CONFIG" ]
+mkdir "$STAGE/archives"
+cp -al ${archives}/*@*.tar.gz "$STAGE/archives" 2>/dev/null || true
+cd "$STAGE"
+rm -rf links .files .sizes .sqlite .databases
+find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0r sha256sum > SHA256SUMS
+tar -cf - manifest.json SHA256SUMS $(ls -A | grep -vxF -e manifest.json -e SHA256SUMS) | gzip >&3
+`;
+
+/**
+ * Extracts an archive, which comes over standard input, beside the data and compares every file with its checksum.
+ * Nothing else is changed. Prints the manifest.
+ */
+export const receive = (data: string) => `set -eu
+umask 077
+stage='${data}/${stages.restore}'
+trap 'code=$?; [ $code = 0 ] || rm -rf "$stage"; exit $code' EXIT
+trap 'exit 1' HUP INT TERM PIPE
+rm -rf "$stage"
+mkdir "$stage"
+cd "$stage"
+tar -xzpf - || { echo "the archive ends early, is damaged, or does not fit on the disk" >&2; exit 1; }
+sha256sum --check --quiet --strict SHA256SUMS >&2
+find . -type f ! -name SHA256SUMS ! -name .found | sort > .found
+sed 's/^[0-9a-f]*  //' SHA256SUMS | sort | cmp -s - .found || { echo "the archive has other files than its list" >&2; exit 1; }
+rm .found
+cat manifest.json
+`;
+
+/**
+ * Puts the received data in the place of what is there, with Prosody stopped. What was there comes back when it
+ * does not work. With \`start\`, Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS".
+ */
+export const place = (data: string) => `set -eu
+umask 077
+cd '${data}'
+stage=${stages.restore}
+old=$stage/replaced
+stopped=
+finish() {
+  code=$?
+  trap - EXIT
+  if [ $code != 0 ] && [ -d "$old" ]; then
+    find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec rm -rf {} +
+    find "$old" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
+  fi
+  rm -rf "$stage"
+  [ -z "$stopped" ] || systemctl start prosody
+  exit $code
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM PIPE
+${untilUp}
+begin=$(date +%s%3N)
+[ "$(systemctl is-active prosody)" != active ] || stopped=yes
+systemctl stop prosody
+mkdir "$old"
+find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec mv -t "$old" {} +
+[ ! -d "$stage/data" ] || find "$stage/data" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
+find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec chown -R prosody:prosody {} +
+! command -v restorecon >/dev/null || restorecon -R . || true
+mkdir -p -m 700 ${archives}
+[ ! -d "$stage/archives" ] || find "$stage/archives" -type f -exec cp -an -t ${archives} {} +
+rm -rf "$old"
+if [ -n "$stopped" ]; then
+  systemctl start prosody
+  stopped=
+  until_up
+  echo "outage $(($(date +%s%3N) - begin))" >&2
+fi
+`;

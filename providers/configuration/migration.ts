@@ -1,0 +1,162 @@
+import type { Host } from "../host";
+import { luaSource } from "../lua";
+import { directory, mainFile, stagedFile } from "./scripts";
+
+/** Exit code of {@link move}: nothing was changed, and the old server runs as before; stderr says why. */
+const refused = 81;
+
+/** Where old storages are kept, and the list of databases that this program filled: no other is ever emptied. */
+const archives = "/var/backups/prosody-pulumi";
+
+/**
+ * The Lua program of the migration comes over standard input; it runs once per configuration, because a process of
+ * Prosody's libraries knows one.
+ */
+const head = `umask 077
+program=$(cat)
+PROSODYCTL=$(command -v prosodyctl) || exit 0
+export PROSODYCTL
+read -r interpreter < "$PROSODYCTL"
+storage() { printf '%s\\n' "$program" | \${interpreter#??} - "$@"; }
+places() { storage places "$1" 2>/dev/null | sort -u; }
+refuse() { echo "$*" >&2; exit ${refused}; }
+data() { sed -n 's/^data //p'; }
+`;
+
+/**
+ * Moves all data from the storage of the live configuration to that of the staged one, if it is another. Prosody
+ * stays stopped after a move, so that nobody writes to what is left; after a failure it runs as before.
+ *
+ * The copy in ${"`.prosody-pulumi-storage`"} becomes the archive of the old storage once the server runs with the new one
+ * ({@link finish}). A move that was cut off is begun anew: until the files of the configuration are replaced, the
+ * old storage is the one that counts.
+ */
+const move = `${head}
+mkdir -p ${archives}
+main=${mainFile}
+previous=${directory}/.previous/files/\${main##*/}
+# A change that was cut off after the data had moved: what is in force now has them, so there is no way back.
+if [ -f "$previous" ] && [ "$(places "$previous")" != "$(places $main)" ]; then rm -rf ${directory}/.previous; fi
+new=$(places ${stagedFile})
+old=$(places $main)
+# Where nothing can be read from a broken configuration, what was written down counts.
+[ -n "$old" ] || old=$(cat ${archives}/storage 2>/dev/null || echo internal)
+[ "$old" != "$new" ] || { echo "$new" > ${archives}/storage; echo same; exit 0; }
+base=$(storage base ${mainFile}) || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
+copy="$base/.prosody-pulumi-storage"
+filled=${archives}/filled-databases
+reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
+case "$reason" in
+  *"holds "*)
+    case "$new" in
+      *" SQLite3 "*) ;;
+      *) grep -qxF "$new" "$filled" 2>/dev/null || refuse "the database of the new storage is not empty, and not filled by this program ($reason): empty it, or give another";;
+    esac;;
+esac
+active=$(systemctl is-active prosody)
+done=
+restart() {
+  code=$?
+  trap - EXIT
+  if [ -z "$done" ]; then
+    rm -rf "$copy"
+    [ "$active" != active ] || systemctl start prosody
+  fi
+  exit $code
+}
+trap restart EXIT
+trap 'exit 1' HUP INT TERM PIPE
+begin=$(date +%s%3N)
+systemctl stop prosody
+rm -rf "$copy"
+install -d -m 0700 -o prosody -g prosody "$copy"
+before=$(storage export ${mainFile} "$copy" | data)
+[ -n "$before" ] || refuse "the old storage can't be read"
+stamp=$(date -u +%Y%m%dT%H%M%SZ)
+case "$new" in
+  *" SQLite3 "*)
+    name=\${new##* SQLite3 }
+    name=\${name%% *}
+    case "$name" in /*) ;; *) name="$base/$name";; esac
+    case "$reason" in *"holds "*) ;; *) rm -f "$name";; esac
+    [ ! -e "$name" ] || mv "$name" "${archives}/$(basename "$name")-$stamp" || refuse "$name can't be put aside";;
+  *sql*)
+    storage clear ${stagedFile} >&2 || refuse "the database of the new storage can't be emptied"
+    grep -qxF "$new" "$filled" 2>/dev/null || echo "$new" >> "$filled";;
+esac
+case "$new" in
+  *internal*)
+    ( cd "$base" && find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' -print > "$copy/.replaced" &&
+      [ ! -s "$copy/.replaced" ] || { tar -czf "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced" && xargs -r rm < "$copy/.replaced"; } ) ||
+      refuse "files of an earlier storage can't be put aside"
+    rm "$copy/.replaced";;
+esac
+after=$(storage import ${stagedFile} "$copy" 2> "$copy/.reason" | data)
+[ "$after" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${after#* } after)"
+rm -f "$copy/.reason"
+echo "$old" > "$copy/.places"
+done=yes
+echo "moved \${before#* } in $(($(date +%s%3N) - begin)) ms"
+`;
+
+/** Archives the copy, and removes the old storage's files, once the server runs with the new one. */
+const finish = `${head}
+set -e
+base=$(storage base ${mainFile})
+copy="$base/.prosody-pulumi-storage"
+places ${mainFile} > ${archives}/storage
+if [ -f "$copy/.places" ] && ! places ${mainFile} | cmp -s - "$copy/.places"; then
+  old=$(cat "$copy/.places")
+  rm "$copy/.places"
+  archive=${archives}/storage-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+  tar -C "$copy" -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
+  new=$(places ${mainFile})
+  case "$new" in
+    *internal*) ;;
+    *) case "$old" in *internal*) cd "$base" && find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' -print0 | xargs -0r rm;; esac;;
+  esac
+  case "$old" in
+    *" SQLite3 "*)
+      name=\${old##* SQLite3 }
+      name=\${name%% *}
+      case "$name" in /*) ;; *) name="$base/$name";; esac
+      rm -f "$name" "$name-wal" "$name-shm" "$name-journal";;
+  esac
+  echo "$archive"
+fi
+rm -rf "$copy"
+`;
+
+const program = () => ["common", "prosody", "migrate"].map(luaSource).join("");
+
+/**
+ * Moves the data where the staged configuration wants them, if that is elsewhere; Prosody is stopped then.
+ * @returns what was moved, or \`undefined\`
+ * @throws Error that says why, with the old server running as before
+ */
+export async function moveStorage(host: Host): Promise<string | undefined> {
+  const { code, stdout, stderr } = await host.run(move, {
+    doing: "moving Prosody's data to another storage",
+    input: program(),
+    timeout: moveTime,
+    accept: [0, refused],
+    changes: true,
+    fix: "The old storage is in force.",
+  });
+  if (code === refused)
+    throw new Error(`the storage is not changed, and nothing else: ${stderr.trim().split("\n").join("; ")}`);
+  return /^moved (.*)$/m.exec(stdout)?.[1];
+}
+
+/** Keeps the old storage as an archive. */
+export async function keepOldStorage(host: Host): Promise<void> {
+  await host.run(finish, {
+    doing: "archiving the old storage",
+    input: program(),
+    timeout: moveTime,
+    changes: true,
+  });
+}
+
+/** Seconds for moving the data: far more than a restart takes. */
+export const moveTime = 3600;

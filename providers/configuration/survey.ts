@@ -1,0 +1,29 @@
+import type { Host } from "../host";
+import { GroupCommit } from "../ssh/group";
+import type { Running } from "./model";
+import { running } from "./server";
+import { type Found, find } from "./transaction";
+
+/** What is on the host, and what the server makes of it. */
+export interface Survey {
+  /** `undefined` where Prosody is not installed. */
+  found: Found | undefined;
+  /** `undefined` when the server does not answer. */
+  now: Running | undefined;
+}
+
+const surveys = new WeakMap<Host, GroupCommit<string[], Survey>>();
+
+/** The files at these paths, and the server. All who ask while one answer is under way share the next one. */
+export function survey(host: Host, paths: string[]): Promise<Survey> {
+  let group = surveys.get(host);
+  if (!group) {
+    group = new GroupCommit();
+    surveys.set(host, group);
+  }
+  return group.add(paths, async (requests) => {
+    const all = [...new Set(requests.flat())].sort();
+    const [found, now] = await Promise.all([find(host, all), running(host)]);
+    return requests.map(() => ({ found, now }));
+  });
+}

@@ -1,0 +1,37 @@
+import type { Fact } from "../host";
+
+/** Where a host has coturn, and by which addresses it is reached. */
+export interface Coturn {
+  /** Path of its configuration. */
+  config: string;
+  /** The group that it runs as, which its files are for; "" where coturn is not installed. */
+  group: string;
+  /** The host's own addresses, without those of loopback and link. */
+  addresses: string[];
+  /** Ports that other programs have, as "udp 3478" → name of the program. */
+  taken: Record<string, string>;
+}
+
+/** Debian's package, then the Fedora family's. */
+export const coturn: Fact<Coturn> = {
+  name: "coturn",
+  script: `if [ -d /etc/coturn ]; then echo config /etc/coturn/turnserver.conf; else echo config /etc/turnserver.conf; fi
+for name in turnserver coturn; do getent group $name >/dev/null && echo group $name; done
+ip -o address show scope global | while read -r _ _ _ address _; do echo "address \${address%/*}"; done
+ss -Hltunp | while read -r protocol _ _ _ local _ users; do echo "port $protocol \${local##*:} $users"; done`,
+  parse(stdout) {
+    const after = (label: string) =>
+      [...stdout.matchAll(new RegExp(`^${label} (.+)$`, "gm"))].map(([, rest]) => rest!);
+    const ports = after("port").map((line) => /^(\w+) (\d+) (?:users:\(\("([^"]*)")?/.exec(line) ?? []);
+    return {
+      config: after("config")[0] ?? "",
+      group: after("group")[0] ?? "",
+      addresses: [...new Set(after("address"))].sort(),
+      taken: Object.fromEntries(
+        ports
+          .filter(([, , , program]) => program !== "turnserver")
+          .map(([, protocol, port, program]) => [`${protocol} ${port}`, program ?? "another program"]),
+      ),
+    };
+  },
+};

@@ -1,0 +1,235 @@
+import { isDeepStrictEqual } from "node:util";
+import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certificate";
+import { caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
+import type { Handler } from "../handler";
+import type { Host, RunResult } from "../host";
+import { type WantedFile, writeFiles } from "../ssh/files";
+import { raw, sh } from "../ssh/quote";
+
+/** A renewal is due when a third of the time is left; certbot's timer looks twice a day. */
+const overdueAt = 0.2;
+
+const day = 86_400_000;
+
+const compared = [
+  "server",
+  "domain",
+  "names",
+  "email",
+  "directory",
+  "ca",
+  "hook",
+  "deployed",
+  "overdue",
+] as const;
+
+/** A certificate by certbot. */
+export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertificateState> = {
+  inputs: ["domain", "names", "email", "directory", "ca", "hook", "deployed", "overdue", "certificate"],
+  replaceOn: ["server", "domain"],
+  timeout: 400,
+
+  id: ({ domain }) => domain,
+
+  check: ({ domain, names, email, directory }) => [
+    ...[domain, ...names]
+      .filter((name) => !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name))
+      .map((name) => ({
+        property: "names",
+        reason: `${JSON.stringify(name)} is no name that an authority certifies.`,
+      })),
+    ...(/^[^\s-][^\s]*@[^\s]+$/.test(email)
+      ? []
+      : [{ property: "email", reason: "it is no e-mail address." }]),
+    ...(directory.startsWith("https://")
+      ? []
+      : [{ property: "directory", reason: "it is no https:// URL." }]),
+  ],
+
+  complete: (inputs, old) => (old?.certificate ? { ...inputs, certificate: old.certificate } : inputs),
+
+  /** A renewal is the host's business. */
+  diff: (state, inputs) => compared.filter((name) => !isDeepStrictEqual(state[name], inputs[name])),
+
+  async create(host, inputs) {
+    const { lineages: before } = await host.fact(lineages);
+    const adopted = before[inputs.domain] !== undefined && !before[inputs.domain]!.hook;
+    return { ...(await bring(host, inputs, inputs.email)), adopted };
+  },
+
+  async read(host, state) {
+    const found = await host.fact(lineages);
+    const lineage = found.lineages[state.domain];
+    if (!lineage) return undefined;
+    const { names, directory, hook, deployed, expires, certificate } = lineage;
+    const overdue = lateness(lineage, found.now);
+    return { ...state, names, directory, hook, deployed, expires, certificate, ca: found.ca, overdue };
+  },
+
+  async update(host, state, inputs) {
+    return { ...(await bring(host, inputs, state.email)), adopted: state.adopted };
+  },
+
+  async delete(host, state) {
+    await host.group("certbot", state, async (states) => {
+      for (const one of states) await remove(host, one);
+      return states.map(() => undefined);
+    });
+  },
+};
+
+/** Why a certificate should have been renewed by now; "" when all is well. */
+export function lateness({ begins, expires, isPair }: Lineage, now: number): string {
+  if (!isPair) return "its key does not belong to it";
+  const [from, to] = [Date.parse(begins), Date.parse(expires)];
+  const left = to - now;
+  if (left > (to - from) * overdueAt) return "";
+  const when = left < 0 ? "it has expired" : `it expires in ${Math.floor(left / day)} days`;
+  return `${when} (${expires.slice(0, 10)}) and was not renewed: see journalctl -u certbot and /var/log/letsencrypt/letsencrypt.log on the host`;
+}
+
+/** certbot works on one certificate at a time. */
+function bring(
+  host: Host,
+  inputs: AcmeCertificateInputs,
+  email: string,
+): Promise<Omit<AcmeCertificateState, "adopted">> {
+  return host.group("certbot", { inputs, email }, async (all) => {
+    const results: (Omit<AcmeCertificateState, "adopted"> | Error)[] = [];
+    for (const one of all)
+      results.push(await bringOne(host, one.inputs, one.email).catch((error: Error) => error));
+    return results;
+  });
+}
+
+async function bringOne(
+  host: Host,
+  inputs: AcmeCertificateInputs,
+  email: string,
+): Promise<Omit<AcmeCertificateState, "adopted">> {
+  const { domain } = inputs;
+  const before = await host.fact(lineages);
+  await prepare(host, inputs, before);
+  if (email !== inputs.email) await tellEmail(host, inputs);
+  const lineage = before.lineages[domain];
+  const mustRenew =
+    lineage !== undefined && (lineage.directory !== inputs.directory || lateness(lineage, before.now) !== "");
+  if (!lineage || mustRenew || !isDeepStrictEqual(lineage.names, inputs.names))
+    await obtain(host, inputs, mustRenew);
+  let after = (await host.fact(lineages)).lineages[domain];
+  if (after && !after.deployed) {
+    await deploy(host, domain);
+    after = (await host.fact(lineages)).lineages[domain];
+  }
+  if (!after?.deployed)
+    throw new Error(`certbot reported success, but Prosody does not have the certificate of ${domain}.`);
+  return { ...inputs, expires: after.expires, certificate: after.certificate };
+}
+
+/** The script for renewals, and whom to trust: certbot's timer gets the latter by its environment. */
+async function prepare(
+  host: Host,
+  { domain, hook, ca }: AcmeCertificateInputs,
+  before: Lineages,
+): Promise<void> {
+  const file = (path: string, content: string, mode: string): WantedFile => {
+    return { path, content, mode, owner: "root", group: "root", makeDirectories: true };
+  };
+  const files = [
+    ...(before.lineages[domain]?.hook === hook ? [] : [file(hookFile(domain), hook, "0755")]),
+    ...(before.ca === ca || ca === "" ? [] : [file(caFiles.own, ca, "0644")]),
+  ];
+  await writeFiles(host, files);
+  if (before.ca !== ca)
+    await host.run(ca === "" ? forgetAuthority : trustAuthority, {
+      doing: "telling certbot whom to trust",
+      changes: true,
+    });
+}
+
+const dropIns = ["certbot.service", "certbot-renew.service"].map((unit) => `/etc/systemd/system/${unit}.d`);
+
+const trustAuthority = sh`cat ${raw("$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null | head -n 1)")} ${caFiles.own} > ${caFiles.all}
+for directory in ${dropIns}; do
+  mkdir -p "$directory"
+  printf '[Service]\nEnvironment=REQUESTS_CA_BUNDLE=%s\n' ${caFiles.all} > "$directory/prosody-pulumi.conf"
+done
+systemctl daemon-reload`;
+
+const forgetAuthority = sh`rm -f ${caFiles.own} ${caFiles.all}
+for directory in ${dropIns}; do
+  rm -f "$directory/prosody-pulumi.conf"
+  rmdir "$directory" 2>/dev/null || true
+done
+systemctl daemon-reload`;
+
+/** Environment of a certbot that trusts a private authority, too. */
+const environment = sh`[ ! -f ${caFiles.all} ] || export REQUESTS_CA_BUNDLE=${caFiles.all}
+`;
+
+async function obtain(host: Host, inputs: AcmeCertificateInputs, force: boolean): Promise<void> {
+  const { domain, names, email, directory } = inputs;
+  const result = await host.run(
+    environment +
+      sh`since=$(wc -c < /var/log/letsencrypt/letsencrypt.log 2>/dev/null || echo 0)
+certbot certonly --non-interactive --agree-tos --email ${email} --server ${directory} --standalone --preferred-challenges http --cert-name ${domain} --key-type ecdsa --renew-with-new-domains ${force ? ["--force-renewal"] : ["--keep-until-expiring"]} ${names.flatMap((name) => ["-d", name])} 2>&1 && exit 0
+echo ==
+tail -c +$((since + 1)) /var/log/letsencrypt/letsencrypt.log | grep -oE '"(detail|type)": *"[^"]*"|acme.messages.Error: .*' | sort -u | head -n 20
+exit 1`,
+    { doing: `getting a certificate for ${domain}`, timeout: 300, accept: [0, 1], changes: true },
+  );
+  if (result.code !== 0) throw new Error(reasonOf(result, inputs));
+}
+
+/** What certbot says, without its advertisements, and what a user can do. */
+export function reasonOf(
+  { stdout }: Pick<RunResult, "stdout">,
+  { domain, names }: AcmeCertificateInputs,
+): string {
+  const [said = "", log = ""] = stdout.split("\n==\n");
+  const noise =
+    /^(Saving debug log|Ask for help|Hint:|Requesting|Renewing|- - -|Plugins|An unexpected error|Some challenges|Certbot failed to authenticate|Account registered|$)/;
+  const reasons = [...said.split("\n"), ...log.split("\n")].filter((line) => !noise.test(line.trim()));
+  const fix = /port 80/i.test(stdout)
+    ? "Stop what uses port 80 on the host, then run this again."
+    : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
+  return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fix}`;
+}
+
+async function deploy(host: Host, domain: string): Promise<void> {
+  const { code, stderr } = await host.run(
+    sh`RENEWED_LINEAGE=/etc/letsencrypt/live/${domain} ${hookFile(domain)}`,
+    { doing: `bringing the certificate of ${domain} to Prosody`, accept: [0, 1, 2], changes: true },
+  );
+  if (code !== 0) throw new Error(stderr.trim());
+}
+
+async function tellEmail(host: Host, { email, directory }: AcmeCertificateInputs): Promise<void> {
+  await host.run(
+    environment +
+      sh`certbot update_account --non-interactive --agree-tos --email ${email} --server ${directory} 2>&1 || true`,
+    { doing: "telling the authority the e-mail address", changes: true },
+  );
+}
+
+/** Copies that are certbot's go; what somebody else put there by now stays. */
+async function remove(host: Host, { domain, adopted }: AcmeCertificateState): Promise<void> {
+  await host.run(
+    sh`umask 077
+live=/etc/letsencrypt/live/${domain}
+for pair in fullchain:crt privkey:key; do
+  copy=/etc/prosody/certs/${domain}.\${pair#*:}
+  cmp -s "$live/\${pair%:*}.pem" "$copy" && rm -f "$copy"
+done
+rm -f ${hookFile(domain)}
+ls /etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-* >/dev/null 2>&1 || {
+${raw(forgetAuthority)}
+}
+${raw(adopted ? "exit 0" : "")}
+[ -e /etc/letsencrypt/renewal/${domain}.conf ] || exit 0
+install -d -m 0700 /var/backups/prosody-pulumi
+tar -C / -czhf "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
+certbot delete --non-interactive --cert-name ${domain} 2>&1`,
+    { doing: `archiving and removing the certificate of ${domain}`, changes: true },
+  );
+}

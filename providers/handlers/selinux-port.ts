@@ -1,0 +1,161 @@
+import { type OsRelease, osRelease } from "../facts/os-release";
+import { effectiveLabel, type PortLabels, portLabels, selinuxMode } from "../facts/selinux";
+import type { Handler } from "../handler";
+import type { Host } from "../host";
+import { parsePortRange } from "../port-range";
+import type { SelinuxPortInputs, SelinuxPortState } from "../selinux-port";
+
+type Found = Pick<SelinuxPortState, "mode" | "allowed" | "label" | "given">;
+type Known = Extract<PortLabels, { known: true }>;
+
+/** What each family's policy lets Prosody bind: its domain is jabberd_t on Debian, prosody_t on Fedora. */
+const bindable: Record<OsRelease["family"], readonly string[]> = {
+  debian: ["jabber_client_port_t", "jabber_interserver_port_t"],
+  fedora: [
+    "prosody_port_t",
+    "jabber_client_port_t",
+    "jabber_interserver_port_t",
+    "jabber_router_port_t",
+    "commplex_main_port_t",
+    "fac_restore_port_t",
+  ],
+};
+
+/** Exists in both policies, and Prosody may bind it in both. */
+const ourLabel = "jabber_client_port_t";
+
+/** SELinux's label of a port, in the host's policy store. */
+export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = {
+  inputs: ["port", "required", "allowed"],
+  replaceOn: ["port"],
+  timeout: 400, // each change links the policy anew: seconds, on a busy host many
+
+  id: ({ port }) => port,
+
+  check: ({ port }) =>
+    parsePortRange(port) ? [] : [{ property: "port", reason: `${JSON.stringify(port)} is no port.` }],
+
+  diff: (state, inputs) => [
+    ...(["port", "required"] as const).filter((name) => state[name] !== inputs[name]),
+    ...(state.allowed === false ? ["allowed"] : []),
+  ],
+
+  async create(host, inputs) {
+    return { ...wanted(inputs), ...(await allow(host, inputs)) };
+  },
+
+  async read(host, state) {
+    const mode = await host.fact(selinuxMode);
+    if (mode === "disabled" && !state.required) return { ...wanted(state), mode, given: state.given };
+    const labels = await host.fact(portLabels);
+    // Without semanage nobody can tell; that its package is gone shows at the package.
+    if (!labels.known) return { ...state, mode, ...(labels.missing === "policy" && { allowed: false }) };
+    return {
+      ...wanted(state),
+      ...look(labels, await host.fact(osRelease), state.port),
+      mode,
+      given: state.given,
+    };
+  },
+
+  async update(host, state, inputs) {
+    const found = await allow(host, inputs);
+    return { ...wanted(inputs), ...found, given: state.given ?? found.given };
+  },
+
+  async delete(host, state) {
+    if (state.given) await host.group("port labels back", state, (states) => giveBack(host, states));
+  },
+};
+
+const wanted = ({ server, port, required }: SelinuxPortInputs | SelinuxPortState) => ({
+  server,
+  port,
+  required,
+});
+
+const allow = (host: Host, inputs: SelinuxPortInputs) =>
+  host.group("port labels", inputs, (items) => allowAll(host, items));
+
+function look(labels: Known, { family }: OsRelease, port: string): { allowed: boolean; label?: string } {
+  const label = effectiveLabel(labels, port)?.label;
+  return { allowed: label !== undefined && bindable[family].includes(label), ...(label && { label }) };
+}
+
+async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found | Error)[]> {
+  const mode = await host.fact(selinuxMode);
+  if (mode === "disabled" && !items.some(({ required }) => required)) return items.map(() => ({ mode }));
+  const before = await host.fact(portLabels);
+  if (!before.known) return items.map(() => unreadable(before));
+  const os = await host.fact(osRelease);
+  const plans = items.map(({ port }) => (look(before, os, port).allowed ? undefined : plan(before, port)));
+  const lines = plans.flatMap((each) => (each && !(each instanceof Error) ? [each.line] : []));
+  if (lines.length > 0) await importLines(host, lines, "labelling ports");
+  const after = lines.length > 0 ? await host.fact(portLabels) : before;
+  if (!after.known) return items.map(() => unreadable(after));
+  return items.map(({ port }, index) => {
+    const each = plans[index];
+    if (each instanceof Error) return each;
+    const now = look(after, os, port);
+    if (!now.allowed) return new Error(`semanage reported success, but ${port} has the label ${now.label}.`);
+    return { mode, ...now, ...(each && { given: each.given }) };
+  });
+}
+
+/**
+ * Pure: how a port gets a label. `-m` is for a port with an entry of its own, of the policy or of this host, `-a` for
+ * any other: semanage 3.4 refuses to add what there is, and to modify one port of a range.
+ */
+function plan(labels: Known, port: string) {
+  const own = effectiveLabel({ all: [], local: labels.local }, port);
+  if (own && own.port !== port)
+    return new Error(
+      `the label ${own.label} was given to ${own.port} on this host, ${port} included, and Prosody may not bind it. ` +
+        `Take it back (\`semanage port -d -p ${own.port.split("/").reverse().join(" ")}\`) or choose another port.`,
+    );
+  const exists = labels.all.some((each) => each.port === port);
+  const given = { label: ourLabel, ...(own && { before: own.label }) };
+  return { given, line: line(exists ? "-m" : "-a", port, ourLabel) };
+}
+
+const line = (verb: string, port: string, label: string) =>
+  `port ${verb} -t ${label} -p ${port.split("/").reverse().join(" ")}`;
+
+/** What somebody changed since is theirs. */
+async function giveBack(host: Host, states: SelinuxPortState[]): Promise<undefined[]> {
+  const labels = await host.fact(portLabels);
+  const lines = states.flatMap(({ port, given }) => {
+    const isOurs =
+      labels.known && labels.local.some((each) => each.port === port && each.label === given?.label);
+    if (!isOurs) return [];
+    return [given?.before ? line("-m", port, given.before) : line("-d", port, given!.label)];
+  });
+  if (lines.length > 0) await importLines(host, lines, "giving ports their labels back");
+  return states.map(() => undefined);
+}
+
+/** All lines or none take effect. */
+async function importLines(host: Host, lines: string[], doing: string): Promise<void> {
+  const { code, stderr } = await host.run("semanage import", {
+    doing,
+    input: `${[...new Set(lines)].join("\n")}\n`,
+    accept: [0, 1],
+    timeout: 360,
+    changes: true,
+  });
+  if (code === 0) return;
+  const said =
+    stderr.match(/^(?:\w+Error: |libsemanage.*(?:overlap|lock|fail)).*/gm)?.join("\n  ") ?? stderr.trim();
+  const fix = /protocol|getprotobyname/.test(said)
+    ? "The host has no /etc/protocols: install netbase (Debian) or setup (Fedora), then run this again."
+    : "See `semanage port -l -C` on the host for what was changed there before, then run this again.";
+  throw new Error(`semanage refused ${lines.join(", ")}:\n  ${said}\nFix: ${fix}`);
+}
+
+function unreadable({ missing, reason }: Extract<PortLabels, { known: false }>): Error {
+  return new Error(
+    missing === "semanage"
+      ? "the host has no semanage. Install policycoreutils-python-utils, then run this again."
+      : `the host has no SELinux policy that semanage can change (${reason.split("\n").at(-1)}). Install one (selinux-policy-default on Debian, selinux-policy-targeted on Fedora), or set prosody:selinux to auto or off.`,
+  );
+}

@@ -1,0 +1,205 @@
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { type Coturn, coturn } from "../facts/coturn";
+import type { Handler } from "../handler";
+import type { Host } from "../host";
+import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
+import { sh } from "../ssh/quote";
+import type { TurnServerInputs, TurnServerState } from "../turn-server";
+import { withHostLines, withoutHostLines } from "../turn-text";
+
+/** Copies of a virtual host's certificate and key that coturn's user may read; its configuration names them. */
+const copies = { chain: "/etc/turnserver/tls.crt", key: "/etc/turnserver/tls.key" };
+
+/** Put there together with changed files, removed once coturn runs them; a reboot removes it, too. */
+const pendingMark = "/run/prosody-pulumi-turn-not-live";
+
+/** The configuration that was there before the stack. */
+const original = "/var/backups/prosody-pulumi/turnserver.conf.original";
+
+type Files = Map<string, RemoteFile | undefined>;
+
+/** coturn's configuration and certificate. */
+export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
+  inputs: ["config", "secret", "domain", "certificate", "ports", "live"],
+
+  id: () => "coturn",
+
+  check: ({ secret }) =>
+    /^[\w-]{16,}$/.test(secret)
+      ? []
+      : [{ property: "secret", reason: "it has at least 16 letters, digits, - and _." }],
+
+  create: (host, inputs) => bring(host, inputs),
+
+  async read(host, state) {
+    const found = await host.fact(coturn);
+    const files = await look(host, found, state.domain);
+    const file = files.get(found.config);
+    if (!file) return undefined;
+    const { config, secret } = withoutHostLines(file.content, found.addresses);
+    return {
+      ...state,
+      config,
+      secret,
+      certificate: served(files, found),
+      live: !files.get(pendingMark),
+      addresses: found.addresses,
+    };
+  },
+
+  update: (host, _state, inputs) => bring(host, inputs),
+
+  async delete(host) {
+    const { config } = await host.fact(coturn);
+    await host.run(
+      sh`rm -rf /etc/turnserver ${pendingMark}
+[ -e ${config} ] || { rm -f ${original}; exit 0; }
+if [ -e ${original} ]; then mv -fT ${original} ${config}; else rm -f ${config}; fi
+systemctl try-restart coturn.service || true`,
+      { doing: "putting coturn's configuration back", timeout: 100, changes: true },
+    );
+  },
+};
+
+const source = (domain: string) => ({
+  chain: `/etc/prosody/certs/${domain}.crt`,
+  key: `/etc/prosody/certs/${domain}.key`,
+});
+
+function look(host: Host, { config }: Coturn, domain: string): Promise<Files> {
+  const certificates = domain ? [copies, source(domain)].flatMap(({ chain, key }) => [chain, key]) : [];
+  return readFiles(host, [config, pendingMark, ...certificates]);
+}
+
+/** SHA-256 of the chain that coturn serves, "differs" when it can't serve it. */
+function served(files: Files, { group }: Coturn): string {
+  const [chain, key] = [files.get(copies.chain), files.get(copies.key)];
+  if (!chain && !key) return "";
+  const isReadable = [chain, key].every((file) => file?.mode === "0640" && file.group === group);
+  return isReadable && isPair(chain!.content, key!.content) ? sha256(chain!.content) : "differs";
+}
+
+function isPair(chain: string, key: string): boolean {
+  try {
+    return new X509Certificate(chain).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
+}
+
+function copiesOf(files: Files, domain: string, { group }: Coturn): WantedFile[] {
+  const from = source(domain);
+  return (["chain", "key"] as const).flatMap((part) => {
+    const content = files.get(from[part])?.content;
+    return content === undefined ? [] : [wantedFile(copies[part], content, group)];
+  });
+}
+
+function wantedFile(path: string, content: string, group: string): WantedFile {
+  return { path, content, mode: "0640", owner: "root", group, makeDirectories: true };
+}
+
+function isThere(wanted: WantedFile, files: Files): boolean {
+  const file = files.get(wanted.path);
+  return file?.content === wanted.content && file.mode === wanted.mode && file.group === wanted.group;
+}
+
+/** Writes what differs and makes it live: a certificate alone without a word to those who talk, the rest by a restart. */
+async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerState> {
+  const found = await host.fact(coturn);
+  if (!found.group)
+    throw new Error("coturn is not installed. Install its package first, then run this again.");
+  refuseTaken(found, inputs.ports);
+  const files = await look(host, found, inputs.domain);
+  const config = wantedFile(
+    found.config,
+    withHostLines(inputs.config, inputs.secret, found.addresses),
+    found.group,
+  );
+  const tls = inputs.domain ? copiesOf(files, inputs.domain, found) : [];
+  if (inputs.domain && tls.length < 2)
+    throw new Error(`there is no certificate of ${inputs.domain} in /etc/prosody/certs for TURN over TLS.`);
+  const different = [config, ...tls].filter((file) => !isThere(file, files));
+  const isPending = files.get(pendingMark) !== undefined;
+  if (different.length > 0) {
+    await keepOriginal(host, found, files);
+    await writeFiles(host, [mark, ...different]);
+  }
+  if (!inputs.domain && different.length > 0) await removeFiles(host, Object.values(copies));
+  if (isPending || different.includes(config)) await restart(host, inputs.ports, found, files);
+  else if (different.length > 0) await reloadCertificate(host);
+  if (isPending || different.length > 0) await removeFiles(host, [pendingMark]);
+  return { ...inputs, addresses: found.addresses };
+}
+
+const mark: WantedFile = { path: pendingMark, content: "", mode: "0644", owner: "root", group: "root" };
+
+function refuseTaken({ taken }: Coturn, ports: readonly number[]): void {
+  const clashes = ports
+    .flatMap((port) => [`udp ${port}`, `tcp ${port}`])
+    .filter((port) => Object.hasOwn(taken, port))
+    .map((port) => `${port.split(" ")[1]}/${port.split(" ")[0]} is taken by ${taken[port]}`);
+  if (clashes.length > 0)
+    throw new Error(
+      `coturn's port ${clashes.join(", ")}; nothing was changed. Stop that, or choose another port (prosody:ports.turn, prosody:ports.turnTls).`,
+    );
+}
+
+async function keepOriginal(host: Host, { config }: Coturn, files: Files): Promise<void> {
+  const content = files.get(config)?.content;
+  if (content === undefined || content.includes("Kept by prosody-pulumi")) return;
+  await host.run(
+    sh`[ -e ${original} ] || { install -d -m 0700 /var/backups/prosody-pulumi && cp -a ${config} ${original}; }`,
+    { doing: "keeping coturn's configuration", changes: true },
+  );
+}
+
+/** Its package starts coturn, and a service that is stopped is the affair of another resource. */
+async function restart(host: Host, ports: readonly number[], found: Coturn, before: Files): Promise<void> {
+  const { code, stdout } = await host.run(restartScript, {
+    doing: "restarting coturn",
+    input: `${ports.join("\n")}\n`,
+    accept: [0, 1],
+    timeout: 100,
+    changes: true,
+  });
+  if (code === 0) return;
+  const previous = before.get(found.config);
+  if (previous) await writeFiles(host, [{ ...previous, path: found.config }]);
+  await host.run("systemctl reset-failed coturn.service; systemctl restart coturn.service || true", {
+    doing: "restarting coturn with its previous configuration",
+    timeout: 100,
+    changes: true,
+  });
+  const journal = stdout.trim().replace(/^/gm, "  ");
+  throw new Error(
+    `coturn does not run with the new configuration, so the previous one is back. The end of its journal:\n${journal}`,
+  );
+}
+
+/** Input: a port per line, each of which coturn must have at last. */
+export const restartScript = `# restart coturn
+systemctl is-active -q coturn.service || exit 0
+since=$(date +%s)
+systemctl restart coturn.service && pid=$(systemctl show -p MainPID --value coturn.service) && {
+  missing=
+  while read -r port; do
+    ss -Hlnup | grep -qE ":$port .*pid=$pid," && ss -Hlntp | grep -qE ":$port .*pid=$pid," || missing="$missing $port"
+  done
+  [ -n "$missing" ] || exit 0
+  echo "it does not listen on port$missing"
+}
+journalctl --unit coturn --since "@$since" --output cat --no-pager | tail -n 12
+exit 1`;
+
+/** SIGUSR2: coturn loads certificate and key anew, calls go on. */
+async function reloadCertificate(host: Host): Promise<void> {
+  await host.run("systemctl kill --kill-whom=main -s USR2 coturn.service 2>/dev/null || true", {
+    doing: "having coturn load its certificate",
+    changes: true,
+  });
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,95 @@
+-- Collects all that a server consists of in one directory, and writes it to file descriptor 3 as a compressed tar
+-- archive; after wire, common, prosody and databases.
+--
+-- Files of the storage are taken while Prosody is stopped, but only as hard links, which takes no time: Prosody
+-- replaces files and never writes into them, except that it appends to lists, whose size is noted. Databases are
+-- taken as they are at one moment, without a stop.
+--
+-- Input: the manifest, the text of prepare.sh, of collect.sh
+
+local manifest, collect = field(), field()
+load_prosody(true)
+local data = prosody.paths.data
+local files, databases = storages()
+
+local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
+local function run(command)
+  local ok, _, code = os.execute(command)
+  if not ok then error(code or 1, 0) end
+end
+local function write(name, text)
+  local file = assert(io.open(name, "w"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+local stage = data .. "/.prosody-pulumi-backup"
+
+local function copy_sqlite(database)
+  local place = stage .. "/data/" .. database:sub(#data + 2)
+  run("umask 077; mkdir -p " .. quote(place:match "^(.*)/"))
+  local statement = "VACUUM INTO " .. quote(place):gsub("'\\''", "''")
+  local has, lsqlite3 = pcall(require, "lsqlite3")
+  if has then
+    local handle = assert(lsqlite3.open(database))
+    handle:busy_timeout(60000)
+    if handle:exec(statement) ~= lsqlite3.OK then error(database .. ": " .. handle:errmsg(), 0) end
+    handle:close()
+  else
+    local dbi = require "DBI"
+    local handle = assert(dbi.Connect("SQLite3", database))
+    handle:autocommit(true) -- VACUUM is not possible in a transaction
+    assert(dbi.Do(handle, statement))
+    handle:close()
+  end
+  run("chown --reference=" .. quote(database) .. " " .. quote(place) .. " && chmod --reference=" .. quote(database) .. " " .. quote(place))
+end
+
+-- The password is in a file that is gone before the archive is written.
+local function dump_postgresql(database, index)
+  local function escape(text) return (tostring(text):gsub("[\\:]", "\\%0")) end
+  local pass = stage .. "/.pgpass"
+  if database.password then
+    run("umask 077; : > " .. quote(pass))
+    write(pass, "*:*:*:" .. escape(database.username or "prosody") .. ":" .. escape(database.password) .. "\n")
+  end
+  run("umask 077; mkdir -p " .. quote(stage .. "/sql"))
+  run(table.concat({
+    "PGPASSFILE=" .. quote(pass), "pg_dump --no-password --no-owner --no-privileges --clean --if-exists",
+    database.host and "--host=" .. quote(database.host) or "",
+    database.port and "--port=" .. quote(database.port) or "",
+    database.username and "--username=" .. quote(database.username) or "",
+    "--file=" .. quote(("%s/sql/%d.sql"):format(stage, index)), quote(database.database),
+  }, " "))
+  os.remove(pass)
+end
+
+local function main()
+  run("umask 077; rm -rf " .. quote(stage) .. " && mkdir -p " .. quote(stage .. "/data"))
+  write(stage .. "/manifest.json", manifest)
+  local sqlite = {}
+  for index, database in ipairs(databases) do
+    if database.driver == "SQLite3" then
+      if database.database:sub(1, #data + 1) ~= data .. "/" then
+        error(database.database .. " is outside of " .. data .. ", where a backup does not look", 0)
+      end
+      sqlite[#sqlite + 1] = database.database:sub(#data + 2)
+      if io.open(database.database) then copy_sqlite(database.database) end
+    elseif database.driver == "PostgreSQL" then
+      dump_postgresql(database, index)
+    else
+      error("databases of " .. database.driver .. " can't be backed up", 0)
+    end
+  end
+  write(stage .. "/.sqlite", table.concat(sqlite, "\n") .. "\n")
+
+  run(("STAGE=%s DATA=%s CONFIG=%s STOP=%s sh -c %s"):format(
+    quote(stage), quote(data), quote(prosody.paths.config), tostring(files), quote(collect)))
+end
+
+local ok, reason = pcall(main)
+if not ok then
+  os.execute("rm -rf " .. quote(stage))
+  if type(reason) == "string" then io.stderr:write(reason, "\n") end
+  os.exit(type(reason) == "number" and reason > 0 and reason or 1)
+end

@@ -1,0 +1,39 @@
+-- Where Prosody keeps its data, by its configuration; after prosody.lua and common.lua.
+
+-- Hosts of the configuration: name → "" for a virtual host, or the component's module.
+local function configured_hosts()
+  local hosts = {}
+  for host, options in pairs(require "core.configmanager".getconfig()) do
+    if host ~= "*" then hosts[host] = options.component_module or "" end
+  end
+  return hosts
+end
+
+-- Whether any store is in files, and the parameters of each database: as mod_storage_sql completes them.
+local function storages()
+  local config, resolve = require "core.configmanager", require "util.paths".resolve_relative_path
+  local files, databases, known = false, {}, {}
+  local function add(driver, host)
+    if driver ~= "sql" then
+      files = true
+      return
+    end
+    local given = config.get(host, "sql") or { driver = "SQLite3" }
+    local database = given.database
+    if given.driver == "SQLite3" then database = resolve(prosody.paths.data, database or "prosody.sqlite") end
+    local key = given.driver .. " " .. tostring(database) .. " " .. tostring(given.host)
+    if known[key] then return end
+    known[key] = true
+    databases[#databases + 1] = {
+      driver = given.driver, database = database, username = given.username, password = given.password,
+      host = given.host, port = given.port,
+    }
+  end
+  for host in pairs(configured_hosts()) do
+    local default = config.get(host, "default_storage") or "internal"
+    local storage = config.get(host, "storage") or default
+    if type(storage) ~= "table" then storage = { storage } else storage[1] = default end
+    for _, driver in pairs(storage) do add(driver, host) end
+  end
+  return files, databases
+end
