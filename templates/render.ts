@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { domainToASCII, domainToUnicode } from "node:url";
 import Mustache from "mustache";
+import { communityModules } from "../config/community";
+import { adminSockets, type Family } from "../config/family";
 import {
+  defaultModules,
   features,
   hasFederation,
   type ModuleReport,
@@ -11,19 +14,21 @@ import {
   resolveModules,
 } from "../config/features";
 import { root } from "../config/root";
-import type { LuaValue, Server } from "../config/settings";
+import { Secret } from "../config/secret";
+import type { ExternalComponent, LuaValue, Server } from "../config/settings";
 import type { ConfigFile } from "../providers/configuration";
 import { lua, type SecretPolicy } from "./lua";
 import { defaults, holdsSecret, optionWarnings } from "./options";
+import { databaseAuthority, storageOptions } from "./storage";
+import { callServices } from "./turn";
 
-/** Where things are on the host, on Debian as on Fedora. */
+/** Where things are on the host, on Debian as on Fedora; see config/family.ts for what differs. */
 export const paths = {
   config: "/etc/prosody/prosody.cfg.lua",
   /** Beside the main file, which includes it by its name alone, so that both can be checked in a staging directory. */
   secrets: "/etc/prosody/secrets.cfg.lua",
   certificates: "/etc/prosody/certs",
   data: "/var/lib/prosody",
-  adminSocket: "/var/lib/prosody/prosody.sock",
   pidFile: "/run/prosody/prosody.pid",
   log: "/var/log/prosody/prosody.log",
   errorLog: "/var/log/prosody/prosody.err",
@@ -38,45 +43,92 @@ export interface RenderedConfiguration {
   report: ModuleReport[];
   /** What the user should know: each a sentence. */
   warnings: string[];
+  /** What became of modules that the stack config names; each a line. */
+  notes: string[];
   /** The host needs the distribution's package of community modules. */
   needsCommunityPackage: boolean;
 }
 
 /**
  * Prosody's configuration files for a server, the same text for the same settings.
+ * @param turnSecret from which TURN credentials are made; only the file of secrets has it
  * @throws Error when two hosts would have the same name.
  */
-export function renderConfiguration(server: Server, release: Release): RenderedConfiguration {
+export function renderConfiguration(
+  server: Server,
+  release: Release,
+  family: Family = "debian",
+  turnSecret = new Secret(""),
+): RenderedConfiguration {
   const modules = resolveModules(server, release);
   const hosts = server.domains.map((domain) => hostView(server, domain.name, modules));
-  refuseDuplicates(hosts.flatMap(({ name, rooms, upload, proxy }) => [name, ...names(rooms, upload, proxy)]));
+  refuseDuplicates(
+    hosts.flatMap(({ name, rooms, upload, proxy, external }) => [
+      name,
+      ...names(rooms, upload, proxy, ...external),
+    ]),
+  );
 
-  const [secret, open] = partition(Object.entries(server.options), ([, value]) => holdsSecret(value));
+  const storage = storageOptions(server.storage, release);
+  const [secret, open] = partition(Object.entries({ ...server.options, ...storage.options }), ([, value]) =>
+    holdsSecret(value),
+  );
+  const community = communityModules(server, release);
+  const pluginPaths = [server.options.plugin_paths ?? defaults.plugin_paths].flat() as string[];
+  if (server.turn.enabled) secret.push(["external_service_secret", turnSecret]);
   const main = fill("prosody.cfg.lua", "refuse", {
     server: server.name,
-    paths,
+    paths: { ...paths, adminSocket: adminSockets[family] },
     admins: server.admins.map(unicodeJid),
     groups: moduleGroups(modules.global),
     disabled: modules.disabled.length > 0 && { modules: modules.disabled },
     ports: portLists(server.ports),
     tlsProfile: server.tls.minimum === "1.3" ? "modern" : "intermediate",
     options: { ...defaults, ...Object.fromEntries(open) },
+    pluginPaths: community.path ? [community.path, ...pluginPaths] : pluginPaths,
     contacts: contactsView(server.contacts),
+    componentInterfaces: server.componentInterfaces.length > 0 && { addresses: server.componentInterfaces },
+    calls: server.turn.enabled && { services: callServices(server) },
     altconnect: modules.global.includes("http_altconnect"),
     log: logSinks(server.logging),
-    chosen: optionsView(open.filter(([name]) => !Object.hasOwn(defaults, name))),
-    secrets: secret.length > 0 && { file: paths.secrets.replace(/^.*\//, "") },
+    storage: optionsView(open.filter(([name]) => Object.hasOwn(storage.options, name))),
+    chosen: optionsView(
+      open.filter(([name]) => !Object.hasOwn(defaults, name) && !Object.hasOwn(storage.options, name)),
+    ),
+    secrets: secret.length > 0 && { file: fileName(paths.secrets) },
     hosts,
   });
   const secrets = fill("secrets.cfg.lua", "reveal", { server: server.name, ...optionsView(secret) });
   return {
-    files: { [paths.config]: configFile(main) },
+    files: {
+      [paths.config]: configFile(main),
+      ...(storage.authority && { [databaseAuthority]: configFile(storage.authority) }),
+    },
     secrets: secret.length > 0 ? { [paths.secrets]: configFile(secrets) } : {},
     report: modules.report,
-    warnings: warnings(server, modules),
+    notes: notes(server, modules.report),
+    warnings: [
+      ...warnings(server, modules),
+      ...community.overrides.map(
+        (module) =>
+          `prosody:modulesOrigin.directory: mod_${module} of your directory takes the place of Prosody's own.`,
+      ),
+    ],
     needsCommunityPackage: modules.needsCommunityPackage,
   };
 }
+
+/** The file with an external component's name and secret, which the main file includes. */
+export function renderComponent(component: ExternalComponent): { path: string; file: ConfigFile } {
+  const name = unicodeDomain(component.name);
+  const content = fill("component.cfg.lua", "reveal", { name, secret: component.secret });
+  return { path: componentPath(component), file: configFile(content) };
+}
+
+/** Beside the main file, so that it can be included by its name alone. */
+const componentPath = ({ name }: ExternalComponent) => `/etc/prosody/component-${name}.cfg.lua`;
+
+const fileName = (path: string) => path.replace(/^.*\//, "");
 
 const configFile = (content: string): ConfigFile => ({
   content,
@@ -142,6 +194,12 @@ function hostView(server: Server, name: string, modules: ResolvedModules) {
       ports.proxy65 !== false &&
       offers("proxy65") &&
       named(`${proxy65.subdomain}.${domain}`),
+    external: server.components
+      .filter((component) => component.domain === name)
+      .map((component) => ({
+        name: unicodeDomain(component.name),
+        file: fileName(componentPath(component)),
+      })),
   };
 }
 
@@ -154,7 +212,7 @@ function refuseDuplicates(hosts: string[]): void {
   if (twice === undefined) return;
   throw new Error(
     `Two virtual hosts or services are called ${twice}: change prosody:domains, or the subdomain in ` +
-      "prosody:conference, prosody:upload or prosody:proxy65.",
+      "prosody:conference, prosody:upload or prosody:proxy65, or the name in prosody:components.",
   );
 }
 
@@ -200,6 +258,18 @@ function logSinks({ file, syslog }: Server["logging"]): LuaValue {
 
 function optionsView(options: [string, LuaValue][]) {
   return options.length > 0 && { options: options.map(([name, value]) => ({ name, value })) };
+}
+
+/** Of the default list nothing needs to be told: this program chose it. */
+function notes(server: Server, report: ModuleReport[]): string[] {
+  const standard = new Set(defaultModules);
+  const isChosen = (name: string) => server.extraModules.includes(name) || !standard.has(name);
+  return report
+    .filter(({ name, outcome }) => isChosen(name) && outcome !== "missing" && outcome !== "kept")
+    .map(
+      ({ name, outcome, instead, why }) =>
+        `${name}: ${outcome}${instead && instead !== name ? ` (${instead})` : ""}; ${why}`,
+    );
 }
 
 function warnings(server: Server, modules: ResolvedModules): string[] {
