@@ -8,9 +8,30 @@ for (const warning of settings.warnings) pulumi.log.warn(warning);
 /** Name of the server → what people ask of it. */
 export const servers = Object.fromEntries(
   settings.servers.map((server) => {
-    const { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion } = new ProsodyServer(
-      server,
-    );
-    return [server.name, { address, virtualHosts, ports, accounts, certificatesExpire, prosodyVersion }];
+    const {
+      address,
+      virtualHosts,
+      ports,
+      accounts,
+      certificatesExpire,
+      prosodyVersion,
+      dnsZones,
+      firewall,
+      selinux,
+    } = new ProsodyServer(server);
+    return [
+      server.name,
+      {
+        address,
+        virtualHosts,
+        ports,
+        accounts,
+        certificatesExpire,
+        prosodyVersion,
+        dnsZones,
+        firewall,
+        selinux,
+      },
+    ];
   }),
 );

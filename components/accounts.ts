@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Account as AccountSettings } from "../config/settings";
 import { Account } from "../providers/account";
+import { Part } from "./part";
 
 export interface AccountsArgs {
   /** Name of the server in the stack config. */
@@ -9,12 +10,12 @@ export interface AccountsArgs {
 }
 
 /** One resource per bare JID of the stack config, those that must not exist included. */
-export class Accounts extends pulumi.ComponentResource {
+export class Accounts extends Part {
   /** JIDs that exist, in the order of the stack config. */
   readonly jids: string[];
 
   constructor(name: string, args: AccountsArgs, options?: pulumi.ComponentResourceOptions) {
-    super("prosody:index:Accounts", name, {}, options);
+    super("prosody:index:Accounts", name, options);
     for (const { jid, password, policy } of args.jids) {
       new Account(
         jid,
@@ -25,7 +26,7 @@ export class Accounts extends pulumi.ComponentResource {
           password: password && pulumi.secret(password.reveal()),
           policy,
         },
-        { parent: this },
+        this.child,
       );
     }
     this.jids = args.jids.filter(({ password }) => password).map(({ jid }) => jid);

@@ -1,38 +1,94 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import type { Domain } from "../config/settings";
+import { certificateNames } from "../config/certificate-names";
+import { certbotTimers } from "../config/family";
+import type { CertificateSettings, Domain, Server } from "../config/settings";
+import { AcmeCertificate } from "../providers/acme-certificate";
 import { Certificate } from "../providers/certificate";
+import { Package } from "../providers/package";
+import { SelfSignedCertificate } from "../providers/self-signed-certificate";
+import { Service } from "../providers/service";
+import { renderCertbotHook } from "../templates/certbot-hook";
+import { perServer } from "./names";
+import { Part } from "./part";
 
 export interface CertificatesArgs {
-  /** Name of the server in the stack config. */
-  readonly server: string;
-  readonly domains: readonly Domain[];
+  readonly server: Server;
 }
 
-/** The certificate and key of every virtual host, where Prosody finds them. */
-export class Certificates extends pulumi.ComponentResource {
+/** What a virtual host's certificate is known by. */
+interface Served {
+  /** End of validity, ISO 8601. */
+  expires: pulumi.Output<string>;
+  /** SHA-256 of the chain, hexadecimal. */
+  certificate: pulumi.Input<string>;
+}
+
+/** The certificate and key of every virtual host, where Prosody finds them: from files, an authority, or home-made. */
+export class Certificates extends Part {
   /** Domain → end of validity, ISO 8601. */
   readonly expires: pulumi.Output<Record<string, string>>;
+  /** Domain → SHA-256 of the chain that is on the host, hexadecimal. */
+  readonly certificates: Record<string, pulumi.Input<string>>;
 
   constructor(name: string, args: CertificatesArgs, options?: pulumi.ComponentResourceOptions) {
-    super("prosody:index:Certificates", name, {}, options);
-    const expires: Record<string, pulumi.Output<string>> = {};
-    for (const { name: domain, certificate } of args.domains) {
-      expires[domain] = new Certificate(
-        domain,
-        {
-          server: args.server,
-          domain,
-          chain: [certificate.certificate, ...certificate.intermediates]
-            .map((pem) => `${pem.trim()}\n`)
-            .join(""),
-          key: pulumi.secret(certificate.key.reveal()),
-          mode: "0640",
-          owner: "root:prosody",
-        },
-        { parent: this },
-      ).expires;
-    }
-    this.expires = pulumi.all(expires);
+    super("prosody:index:Certificates", name, options);
+    const { server } = args;
+    const certbot = server.domains.some(({ acme }) => acme) ? [this.certbot(server.name)] : [];
+    const served = server.domains.map((domain): [string, Served] => [
+      domain.name,
+      domain.acme
+        ? this.fromAuthority(server, domain, certbot)
+        : domain.certificate
+          ? this.fromFiles(server.name, domain.name, domain.certificate)
+          : this.selfSigned(server, domain),
+    ]);
+    this.expires = pulumi.all(Object.fromEntries(served.map(([domain, { expires }]) => [domain, expires])));
+    this.certificates = Object.fromEntries(served.map(([domain, { certificate }]) => [domain, certificate]));
     this.registerOutputs({ expires: this.expires });
+  }
+
+  private fromFiles(server: string, domain: string, files: CertificateSettings): Served {
+    const chain = [files.certificate, ...files.intermediates].map((pem) => `${pem.trim()}\n`).join("");
+    const { expires } = new Certificate(
+      domain,
+      { server, domain, chain, key: pulumi.secret(files.key.reveal()), mode: "0640", owner: "root:prosody" },
+      this.child,
+    );
+    return { expires, certificate: createHash("sha256").update(chain).digest("hex") };
+  }
+
+  private fromAuthority(server: Server, domain: Domain, certbot: pulumi.Resource[]): Served {
+    const { email, server: directory, ca = "" } = domain.acme!;
+    return new AcmeCertificate(
+      domain.name,
+      {
+        server: server.name,
+        domain: domain.name,
+        names: certificateNames(server, domain),
+        email,
+        directory,
+        ca,
+        hook: renderCertbotHook(domain.name),
+      },
+      { ...this.child, dependsOn: certbot },
+    );
+  }
+
+  private selfSigned(server: Server, domain: Domain): Served {
+    const names = certificateNames(server, domain);
+    const args = { server: server.name, domain: domain.name, names };
+    return new SelfSignedCertificate(domain.name, args, this.child);
+  }
+
+  /** certbot, and its timer that renews. */
+  private certbot(server: string): pulumi.Resource {
+    const pkg = new Package(perServer(server, "certbot"), { server, package: "certbot" }, this.child);
+    new Service(
+      perServer(server, "certbot"),
+      { server, unit: pkg.family.apply((family) => certbotTimers[family]), enabled: true, active: true },
+      { ...this.child, dependsOn: pkg },
+    );
+    return pkg;
   }
 }

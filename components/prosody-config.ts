@@ -1,36 +1,58 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Family } from "../config/family";
 import { releaseOf } from "../config/features";
+import { Secret } from "../config/secret";
 import type { Server } from "../config/settings";
 import { Configuration } from "../providers/configuration";
 import { Service } from "../providers/service";
 import { renderConfiguration } from "../templates/render";
 import { perServer } from "./names";
+import { Part } from "./part";
 
 export interface ProsodyConfigArgs {
   readonly server: Server;
   /** Version of the Prosody that is to read the configuration. */
   readonly version: pulumi.Input<string>;
+  /** Family of the host's distribution. */
+  readonly family: pulumi.Input<Family>;
+  /** Shared with the TURN server; not needed where there is none. */
+  readonly turnSecret?: pulumi.Input<string>;
 }
 
 /** Prosody's configuration for the installed version, and the service that runs it. */
-export class ProsodyConfig extends pulumi.ComponentResource {
+export class ProsodyConfig extends Part {
   constructor(name: string, args: ProsodyConfigArgs, options?: pulumi.ComponentResourceOptions) {
-    super("prosody:index:ProsodyConfig", name, {}, options);
+    super("prosody:index:ProsodyConfig", name, options);
     const server = args.server.name;
-    const rendered = pulumi.output(args.version).apply((version) => {
-      const configuration = renderConfiguration(args.server, releaseOf(version));
+    const installed = pulumi.all([args.version, args.family]);
+    const files = installed.apply(([version, family]) => {
+      const configuration = renderConfiguration(args.server, releaseOf(version), family);
       for (const warning of configuration.warnings) pulumi.log.warn(warning, this);
-      return { files: configuration.files, secrets: pulumi.secret(configuration.secrets) };
+      if (configuration.notes.length > 0)
+        pulumi.log.info(`What became of modules:\n${configuration.notes.join("\n")}`, this);
+      return configuration.files;
     });
+    // Apart from the files: whatever comes from a secret is one, and previews are to show the files' diff.
+    const secrets = pulumi
+      .all([installed, args.turnSecret])
+      .apply(([[version, family], secret]) =>
+        renderConfiguration(
+          args.server,
+          releaseOf(version),
+          family,
+          secret === undefined ? secret : new Secret(secret),
+        ),
+      )
+      .apply((configuration) => configuration.secrets);
     const configuration = new Configuration(
       perServer(server, "prosody"),
-      { server, files: rendered.files, secrets: rendered.secrets, live: true },
-      { parent: this },
+      { server, files, secrets: pulumi.secret(secrets), live: true },
+      this.child,
     );
     new Service(
       perServer(server, "prosody"),
       { server, unit: "prosody.service", enabled: true, active: true },
-      { parent: this, dependsOn: configuration },
+      { ...this.child, dependsOn: configuration },
     );
     this.registerOutputs();
   }

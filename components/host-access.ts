@@ -1,0 +1,105 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Listener, listeners } from "../config/listeners";
+import type { Server } from "../config/settings";
+import { FirewallPort } from "../providers/firewall-port";
+import { Package } from "../providers/package";
+import { SelinuxPort } from "../providers/selinux-port";
+import { perServer } from "./names";
+import { Part } from "./part";
+
+/**
+ * Labels that let Prosody bind its ports under SELinux, those on the loopback interface included. To be there before
+ * Prosody opens a port, and until it has closed it.
+ */
+export class PortLabels extends Part {
+  /** What was done, in words. */
+  readonly summary: pulumi.Output<string>;
+
+  constructor(server: Server, options?: pulumi.ComponentResourceOptions) {
+    super("prosody:index:PortLabels", server.name, options);
+    this.summary = server.selinux === "off" ? pulumi.output("off") : this.#label(server);
+    this.registerOutputs({ summary: this.summary });
+  }
+
+  #label({ name: server, ...settings }: Server): pulumi.Output<string> {
+    const required = settings.selinux === "require";
+    const tool = "policycoreutils-python-utils"; // brings semanage, on Debian as on Fedora
+    const semanage = new Package(
+      perServer(server, tool),
+      { server, package: tool, ...(!required && { when: "selinux" }) },
+      this.child,
+    );
+    const ports = listeners({ ...settings, name: server }).filter(({ program }) => program === "prosody");
+    const labels = unique(ports.map(written)).map((port) => {
+      const { mode, given } = new SelinuxPort(
+        perServer(server, port),
+        { server, port, required },
+        { ...this.child, dependsOn: semanage },
+      );
+      return pulumi.all([mode, given]).apply(([mode, given]) => ({ port, mode, given }));
+    });
+    return pulumi.all(labels).apply((all) => {
+      const mode = all[0]?.mode ?? "disabled";
+      const given = all.flatMap(({ port, given }) => (given ? [`${port} as ${given.label}`] : []));
+      if (mode === "disabled" && !required) return "SELinux is off on the host; no port was labelled";
+      const work = given.length > 0 ? `labelled ${given.join(", ")}` : "the policy's own labels are enough";
+      return `${mode === "disabled" ? "off in the kernel" : mode}; ${work}`;
+    });
+  }
+}
+
+/** The public ports of some programs in the host's firewalld. */
+export class Firewall extends Part {
+  /** What was done, in words. */
+  readonly summary: pulumi.Output<string>;
+
+  /** @param programs the first of them is the component's name, but for Prosody, whose is the server's */
+  constructor(
+    server: Server,
+    programs: readonly Listener["program"][],
+    options?: pulumi.ComponentResourceOptions,
+  ) {
+    const [first] = programs;
+    const name = first === "prosody" ? server.name : perServer(server.name, String(first));
+    super("prosody:index:Firewall", name, options);
+    const open = listeners(server).filter((each) => each.public && programs.includes(each.program));
+    this.summary = server.firewall.mode === "off" ? pulumi.output("off") : this.#open(server, open);
+    this.registerOutputs({ summary: this.summary });
+  }
+
+  #open({ name: server, firewall }: Server, open: Listener[]): pulumi.Output<string> {
+    const https = open.find(({ service }) => service === "https");
+    const wanted: { port: string; forwardTo?: number }[] = unique(open.map(written)).map((port) => ({
+      port,
+    }));
+    if (firewall.https443 && https) wanted.push({ port: "443/tcp", forwardTo: https.port });
+    const ports = wanted.map((each) => {
+      const inputs = { server, ...each, zone: firewall.zone, required: firewall.mode === "require" };
+      const { enforced, effectiveZone } = new FirewallPort(perServer(server, each.port), inputs, this.child);
+      return pulumi.all([enforced, effectiveZone]).apply(([enforced, zone]) => ({ enforced, zone }));
+    });
+    const list = wanted
+      .map(({ port, forwardTo }) => (forwardTo === undefined ? port : `${port} to ${forwardTo}`))
+      .join(", ");
+    return pulumi.all(ports).apply((all) => {
+      const { enforced, zone } = all[0] ?? {};
+      if (enforced === "firewalld") return `firewalld lets in ${list} (zone ${zone})`;
+      const problem =
+        enforced === "stopped"
+          ? `firewalld does not run; once it does, it lets in ${list} (zone ${zone})`
+          : `the host has no firewalld; nothing was opened`;
+      if (enforced)
+        void pulumi.log.info(
+          `${server}: ${problem}. Should anything else filter what reaches the host, let in ${list} there.`,
+          this,
+        );
+      return problem;
+    });
+  }
+}
+
+const written = ({ port, lastPort, protocol }: Listener) =>
+  `${port}${lastPort === undefined ? "" : `-${lastPort}`}/${protocol}`;
+
+/** Two services may share a port on different interfaces. */
+const unique = (ports: string[]) => [...new Set(ports)];
