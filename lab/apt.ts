@@ -86,6 +86,11 @@ export async function equipApt(root: string): Promise<void> {
   }
   for (const file of ["/etc/apt/auth.conf", "/etc/apt/auth.conf.d"])
     if (existsSync(file)) await cp(file, join(root, file), { recursive: true });
+  await equipResolver(root);
+}
+
+/** Gives a host's tree this machine's name servers. */
+export async function equipResolver(root: string): Promise<void> {
   // systemd-resolved's stub listens on this machine's loopback alone; its other file names the real servers.
   const resolved = "/run/systemd/resolve/resolv.conf";
   await copyFile(existsSync(resolved) ? resolved : "/etc/resolv.conf", join(root, "etc/resolv.conf"));

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { dirname, join } from "node:path";
 import { aptDump, equipApt, machineMirror, proxyOf } from "./apt";
 import { run, say, sayNowAndThen } from "./command";
+import { recipe as fedoraRecipe, makeFedora } from "./fedora/base";
 import { withLock } from "./lock";
 import { mountOverlay, unmount } from "./mounts";
 import { paths, type Release } from "./paths";
@@ -13,9 +14,12 @@ const included = "systemd-sysv,dbus,openssh-server,sudo,python3-minimal,iproute2
 const prepared =
   "prosody prosody-modules lua-dbi-sqlite3 lua-dbi-postgresql lua-event lua-expat lua-filesystem lua-readline " +
   "lua-sec lua-socket lua-unbound lua-zlib lua-bitop coturn firewalld policycoreutils-python-utils " +
-  "selinux-policy-default ssl-cert openssl curl netbase mercurial";
+  "selinux-policy-default ssl-cert openssl curl netbase mercurial bind9 bind9-dnsutils bind9-utils certbot pebble " +
+  "postgresql postgresql-client";
 
 const preparedDays = 14;
+
+type DebianRelease = Exclude<Release, "fedora">;
 
 /**
  * The directories that a host's overlay lies upon, topmost first; made when they are absent (about a minute).
@@ -23,11 +27,19 @@ const preparedDays = 14;
  *   the stack installs them without a mirror.
  */
 export async function baseLayers(release: Release, isPrepared: boolean): Promise<string[]> {
+  // The Fedora-like host is a Debian one that was rebuilt, and always has its packages with it.
+  if (release === "fedora") return [await ensureFedora(), await ensureBase("trixie")];
   const base = await ensureBase(release);
   return isPrepared ? [await ensurePrepared(release, base), base] : [base];
 }
 
-async function ensureBase(release: Release): Promise<string> {
+function ensureFedora(): Promise<string> {
+  return ensureLayer("fedora", fedoraRecipe, "Making the Fedora-like base", async (part) =>
+    makeFedora(part, await baseLayers("trixie", true)),
+  );
+}
+
+async function ensureBase(release: DebianRelease): Promise<string> {
   const directory = paths.base(release);
   const done = `${directory}.done`;
   if (existsSync(done)) return directory;
@@ -71,33 +83,44 @@ async function emptyArchives(root: string): Promise<void> {
   for (const name of await readdir(archives)) if (name.endsWith(".deb")) await rm(join(archives, name));
 }
 
-async function ensurePrepared(release: Release, base: string): Promise<string> {
-  const directory = paths.base(`${release}-apt`);
-  if (await isFresh(directory)) return directory;
-  return withLock(
-    paths.lock(`base-${release}`),
-    `Waiting for another process that fills ${release}'s package cache.`,
-    async () => {
-      if (await isFresh(directory)) return directory;
-      const part = `${directory}.part`;
-      await rm(part, { recursive: true, force: true });
-      say(
-        `Filling ${release}'s package cache; this happens once in ${preparedDays} days and takes about a minute`,
-      );
-      await fill(part, base);
-      // A host that is up keeps the files of the old layer open by this new name.
-      if (existsSync(directory)) await rename(directory, `${directory}.old-${Date.now()}`);
-      await rename(part, directory);
-      await writeFile(`${directory}.done`, prepared);
-      return directory;
-    },
+function ensurePrepared(release: DebianRelease, base: string): Promise<string> {
+  return ensureLayer(`${release}-apt`, prepared, `Filling ${release}'s package cache`, (part) =>
+    fill(part, base),
   );
 }
 
-async function isFresh(directory: string): Promise<boolean> {
+/**
+ * A layer with packages, made anew after some days, or when `recipe` says something else.
+ * @param make fills the directory that it is given, which does not exist yet
+ */
+export async function ensureLayer(
+  name: string,
+  recipe: string,
+  doing: string,
+  make: (part: string) => Promise<void>,
+): Promise<string> {
+  const directory = paths.base(name);
+  if (await isFresh(directory, recipe)) return directory;
+  return withLock(paths.lock(`layer-${name}`), `Waiting for another process: ${doing}.`, async () => {
+    if (await isFresh(directory, recipe)) return directory;
+    const part = `${directory}.part`;
+    await unmount(`${part}.root`); // what a killed run left
+    for (const left of [part, `${part}.root`, `${part}.work`])
+      await rm(left, { recursive: true, force: true });
+    say(`${doing}; this happens once in ${preparedDays} days and takes about a minute`);
+    await make(part);
+    // A host that is up keeps the files of the old layer open by this new name.
+    if (existsSync(directory)) await rename(directory, `${directory}.old-${Date.now()}`);
+    await rename(part, directory);
+    await writeFile(`${directory}.done`, recipe);
+    return directory;
+  });
+}
+
+async function isFresh(directory: string, recipe: string): Promise<boolean> {
   const done = await stat(`${directory}.done`).catch(() => undefined);
   if (!done || Date.now() - done.mtimeMs > preparedDays * 86_400_000) return false;
-  return (await readFile(`${directory}.done`, "utf8")) === prepared;
+  return (await readFile(`${directory}.done`, "utf8")) === recipe;
 }
 
 /** Runs apt in an overlay on the base; `layer` gets what differs: lists and packages. */

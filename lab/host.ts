@@ -15,7 +15,7 @@ import {
 } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
-import { equipApt } from "./apt";
+import { equipApt, equipResolver } from "./apt";
 import { baseLayers } from "./base";
 import { run, until } from "./command";
 import { ensureKey, learn } from "./keys";
@@ -28,7 +28,7 @@ import { endProcesses } from "./processes";
 export interface HostOptions {
   /** Default trixie. */
   release?: Release;
-  /** apt's cache in the host already has Prosody's packages, so that no mirror is needed. Default false. */
+  /** apt's cache in the host already has Prosody's packages, so that no mirror is needed. Default false; fedora: true. */
   prepared?: boolean;
   /** `admin` has to give its password (`lab`) to sudo. Default false. */
   sudoPassword?: boolean;
@@ -47,8 +47,8 @@ export async function makeDisk(name: string, options: HostOptions): Promise<void
   await writeFile(paths.host(name, "layers"), layers.join(":"));
   await mountDisk(name);
   const root = paths.host(name, "root");
-  await equipApt(root);
-  await equipLogins(root, options.sudoPassword ?? false);
+  await (release === "fedora" ? equipResolver(root) : equipApt(root));
+  await equipLogins(root, release === "fedora" ? "wheel" : "sudo", options.sudoPassword ?? false);
   await equipKeys(root, name);
   await writeFile(join(root, "etc/hostname"), `${name}\n`);
   await writeFile(join(root, "etc/hosts"), `127.0.0.1 localhost\n127.0.1.1 ${name}\n::1 localhost\n`);
@@ -63,14 +63,14 @@ async function mountDisk(name: string): Promise<void> {
   await mountOverlay(layers, paths.host(name, "upper"), paths.host(name, "work"), paths.host(name, "root"));
 }
 
-async function equipLogins(root: string, sudoPassword: boolean): Promise<void> {
+export async function equipLogins(root: string, group: string, sudoPassword: boolean): Promise<void> {
   const publicKey = await ensureKey(paths.clientKey());
   await run("chroot", [
     root,
     "useradd",
     "--create-home",
     "--shell=/bin/bash",
-    "--groups=sudo",
+    `--groups=${group}`,
     `--password=${labPassword}`,
     "admin",
   ]);
@@ -82,13 +82,13 @@ async function equipLogins(root: string, sudoPassword: boolean): Promise<void> {
     await writeFile(join(root, home, ".ssh/authorized_keys"), `${publicKey} lab\n`, { mode: 0o600 });
     await run("chroot", [root, "chown", "-R", `${owner}:`, `/${home}/.ssh`]);
   }
-  // Debian's own rule for the group sudo asks for the password.
+  // The distribution's own rule for the group asks for the password.
   if (!sudoPassword)
     await writeFile(join(root, "etc/sudoers.d/lab"), "admin ALL=(ALL:ALL) NOPASSWD: ALL\n", { mode: 0o440 });
 }
 
 /** One host key of each type would do; one alone is easier to pin. */
-async function equipKeys(root: string, name: string): Promise<void> {
+export async function equipKeys(root: string, name: string): Promise<void> {
   await ensureKey(paths.hostKey(name));
   const directory = join(root, "etc/ssh");
   for (const file of await readdir(directory))

@@ -1,4 +1,4 @@
-/** The lab: real Debian hosts with systemd, sshd and an address of their own, made on this machine in seconds. */
+/** The lab: real Linux hosts with systemd, sshd and an address of their own, made on this machine in seconds. */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
@@ -76,7 +76,7 @@ export async function up(name: string, options: HostOptions = {}): Promise<LabHo
 
 /**
  * Makes everything that {@link up} needs, so that it takes a second then: missing packages of this machine, base
- * trees. About two minutes the first time.
+ * trees. About three minutes the first time.
  */
 export async function prepare(options: { prepared: boolean }): Promise<void> {
   await prepareMachine();

@@ -1,9 +1,9 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-export const releases = ["trixie", "bookworm"] as const;
+export const releases = ["trixie", "bookworm", "fedora"] as const;
 
-/** A Debian release: trixie (13, Prosody 13) or bookworm (12, Prosody 0.12). */
+/** A release of Debian, trixie (13, Prosody 13) or bookworm (12, Prosody 0.12), or a host of the Fedora family. */
 export type Release = (typeof releases)[number];
 
 /**
@@ -39,6 +39,7 @@ function choose(directory: string): string {
 export const paths = {
   base: (name: string) => join(labDirectory(), "base", name),
   host: (name: string, ...file: string[]) => join(labDirectory(), "hosts", name, ...file),
+  guest: (...file: string[]) => join(labDirectory(), "guest", ...file),
   hosts: () => join(labDirectory(), "hosts"),
   hostKey: (name: string) => join(labDirectory(), "host-keys", name),
   clientKey: () => join(labDirectory(), "id_ed25519"),
