@@ -1,0 +1,156 @@
+import { createHash } from "node:crypto";
+import type { Check, Context } from "../check";
+import { byModule, byPort } from "../expected";
+import { openDirectTls, openStarttls } from "../net/tls";
+import { type Element, xml } from "../xmpp/library";
+import { fail, formFields, infoOf, must } from "./help";
+
+/** How clients and servers connect and log in. */
+export const connectionChecks: Check[] = [
+  {
+    name: "Log-in over STARTTLS, with SCRAM",
+    spec: "RFC 6120",
+    option: "prosody:ports.clientStarttls",
+    expect: byPort("clientStarttls"),
+    async run(context) {
+      const session = await context.loginOver("starttls");
+      await session.settle();
+      return `${session.tls.getProtocol()}, ${session.mechanism}${unasked(context)}`;
+    },
+  },
+  {
+    name: "SRV records for XMPP over TLS",
+    spec: "XEP-0368",
+    suites: ["classic", "current"],
+    option: "prosody:ports.clientDirectTls, and the SRV record _xmpps-client._tcp",
+    expect: byPort("clientDirectTls"),
+    async run(context) {
+      const session = await context.loginOver("direct TLS");
+      await session.settle();
+      return `${session.tls.getProtocol()}, ${session.mechanism}${unasked(context)}`;
+    },
+  },
+  {
+    name: "A wrong password is refused",
+    spec: "RFC 6120",
+    option: "prosody:options.authentication",
+    expect: () => "expected",
+    async run({ login, accounts }) {
+      const right = accounts[0]!.password;
+      accounts[0]!.password = `${right}x`;
+      await login().then(
+        () => fail("anybody can log in with any password"),
+        ({ message }) => must(message === "not-authorized", `the answer is ${message}, not not-authorized`),
+      );
+      accounts[0]!.password = right;
+    },
+  },
+  {
+    name: "Entity Capabilities",
+    spec: "XEP-0115",
+    suites: ["classic", "current"],
+    option: "prosody:modules with disco",
+    expect: byModule("disco"),
+    async run({ login }) {
+      const session = await login();
+      const caps = session.features?.getChild("c", "http://jabber.org/protocol/caps");
+      if (!caps) return fail("the stream has no capabilities");
+      const { node, ver } = caps.attrs;
+      const info = await infoOf(session, session.domain, `${node}#${ver}`);
+      const computed = verificationOf(info);
+      must(computed === ver, `the hash ${ver} is not that of what the server tells (${computed})`);
+    },
+  },
+  {
+    name: "Stream Management",
+    spec: "XEP-0198",
+    suites: ["classic", "current"],
+    option: "prosody:modules with smacks",
+    expect: byModule("smacks"),
+    accounts: 2,
+    async run({ login }) {
+      const [phone, friend] = await Promise.all([login(0), login(1)]);
+      await phone.settle();
+      must(phone.client.streamManagement.enabled, "the server does not offer it");
+      const jid = phone.jid;
+      await phone.cut();
+      const id = await friend.say(jid, "sent while the phone had no network");
+      await friend.settle();
+      await phone.resume();
+      must(phone.jid === jid, "it is another session");
+      await phone.message(id, "the message sent while the connection was cut");
+      await phone.settle();
+    },
+  },
+  {
+    name: "Client State Indication",
+    spec: "XEP-0352",
+    suites: ["classic", "current"],
+    option: "prosody:modules with csi_simple",
+    expect: byModule("csi_simple"),
+    accounts: 2,
+    async run({ login }) {
+      const [phone, friend] = await Promise.all([login(0), login(1)]);
+      must(phone.features?.getChild("csi", "urn:xmpp:csi:0"), "the server does not offer it");
+      // Any answer to the phone would end the holding back: so that nothing asks for one, and that the friend learns
+      // from the phone itself that it is inactive by now.
+      Object.assign(phone.client.streamManagement, { requestAckDebounce: 60_000 });
+      await phone.send(xml("inactive", "urn:xmpp:csi:0"));
+      await friend.message(await phone.say(friend.jid, "I am inactive"));
+      const typing = xml("composing", "http://jabber.org/protocol/chatstates");
+      await friend.send(xml("message", { to: phone.jid, id: "typing", type: "chat" }, typing));
+      await friend.settle();
+      await phone.send(xml("active", "urn:xmpp:csi:0"));
+      const held = await phone.message("typing", "what was held back");
+      must(held.getChild("delay", "urn:xmpp:delay"), "nothing is held back for an inactive client");
+    },
+  },
+  {
+    name: "Other servers reach this one, certificate valid",
+    spec: "RFC 6120",
+    option: "prosody:ports.server, and the SRV record _xmpp-server._tcp",
+    expect: byPort("server"),
+    async run({ network, expected }) {
+      const socket = await openStarttls(network, expected.unicode, "server");
+      const protocol = socket.getProtocol();
+      socket.destroy();
+      return `${protocol}`;
+    },
+  },
+  {
+    name: "Other servers reach this one over direct TLS",
+    spec: "XEP-0368",
+    option: "prosody:ports.serverDirectTls, and the SRV record _xmpps-server._tcp",
+    expect: byPort("serverDirectTls"),
+    async run({ network, expected }) {
+      const socket = await openDirectTls(network, expected.unicode, "server");
+      const protocol = socket.getProtocol();
+      socket.destroy();
+      return `${protocol}`;
+    },
+  },
+];
+
+const unasked = ({ network }: Context) => (network.names.fromDns ? "" : "; DNS not asked");
+
+/** The verification string of XEP-0115, section 5. */
+export function verificationOf(info: Element): string {
+  const identities = info
+    .getChildren("identity")
+    .map(({ attrs }) => `${attrs.category}/${attrs.type}/${attrs["xml:lang"] ?? ""}/${attrs.name ?? ""}<`);
+  const features = info.getChildren("feature").map(({ attrs }) => `${attrs.var}<`);
+  const forms = info.getChildren("x", "jabber:x:data").map((form) => {
+    const { FORM_TYPE: type = [], ...fields } = formFields(form);
+    const lines = Object.entries(fields).map(
+      ([name, values]) =>
+        `${name}<${byBytes(values)
+          .map((value) => `${value}<`)
+          .join("")}`,
+    );
+    return `${type[0]}<${byBytes(lines).join("")}`;
+  });
+  const text = [byBytes(identities), byBytes(features), byBytes(forms)].flat().join("");
+  return createHash("sha1").update(text).digest("base64");
+}
+
+const byBytes = (list: string[]) => [...list].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
