@@ -1,3 +1,4 @@
+import { Resolver } from "node:dns/promises";
 import type { LabHost } from "../lab";
 import { say } from "../lab/command";
 import { pulumi } from "./engine";
@@ -36,12 +37,30 @@ export async function report(
 
   const jid = prosody.accounts[0]!;
   const { stdout: password } = await pulumi(["config", "get", "--path", `jids[${JSON.stringify(jid)}]`]);
-  const server = { address: prosody.address, port: Number(prosody.ports.clientStarttls), caFile };
+  const found = await locate(jid, host.address);
+  line("found in DNS", `${found.name}:${found.port} at ${found.address}`);
+  const server = { address: found.address, port: found.port, caFile };
   const session = await login(server, { jid, password: password.replace(/\n$/, "") });
   const isLoggedIn = "jid" in session;
   line("login", isLoggedIn ? `${session.jid} over ${session.protocol}, certificate verified` : session.error);
   line("changes", await changes(pid));
   return isLoggedIn;
+}
+
+/**
+ * Where a client that knows nothing but its JID connects to, see RFC 6120, 3.2.
+ * @param resolver address of the name server that is asked
+ */
+async function locate(
+  jid: string,
+  resolver: string,
+): Promise<{ name: string; port: number; address: string }> {
+  const dns = new Resolver();
+  dns.setServers([resolver]);
+  const services = await dns.resolveSrv(`_xmpp-client._tcp.${jid.split("@")[1]}`);
+  const { name, port } = services.sort((a, b) => a.priority - b.priority)[0]!;
+  const [address] = await dns.resolve4(name);
+  return { name, port, address: address! };
 }
 
 /** TCP ports on which something of the host listens. */

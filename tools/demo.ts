@@ -1,7 +1,10 @@
+import { root } from "../config/root";
 import { type CertificateFiles, certificate, type LabHost, up } from "../lab";
 import { say } from "../lab/command";
+import { nameServer } from "../lab/name-server";
 import { report } from "./demo-report";
 import { engine, pulumiOnTerminal } from "./engine";
+import { verifyStack } from "./verify";
 
 /**
  * `npm run demo`: a server on a lab host, from nothing, by the same steps as on a real host. Safe to run again.
@@ -14,13 +17,20 @@ export async function main(): Promise<number> {
     bringUpHost,
     ({ host }) => `${host.address}, Debian ${host.release}`,
   );
+  await step(
+    "name server of example.test",
+    () => nameServer(host, ["example.test"]),
+    () => "BIND on the same host, which the stack writes its records to",
+  );
   const before = await mainPid(host);
   say("\n== pulumi up");
   const code = await pulumiOnTerminal(["up", "--yes", "--skip-preview"]);
   if (code !== 0) return code;
   say("\n== what runs now");
   const isGood = await report(host, tls.caFile, { before, after: await mainPid(host) });
-  return isGood ? 0 : 1;
+  say("\n== what its users can do");
+  const verified = await verifyStack(undefined, root, { address: host.address, ca: tls.caFile });
+  return isGood ? verified : 1;
 }
 
 /** Its address and the files of its certificate are what Pulumi.dev.yaml names. */

@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { root } from "../config/root";
 import { run, say, sayNowAndThen } from "../lab/command";
@@ -135,6 +135,7 @@ async function build(version: string, bin: string): Promise<void> {
     const module = await run("go", ["list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"], {
       cwd: join(sources, "language-nodejs"),
     });
+    await withoutTypeScript(join(bin, "pulumi-language-nodejs"));
     const launcher = join(bin, "pulumi-resource-pulumi-nodejs");
     await copyFile(join(module.stdout.trim(), "nodejs/dist/pulumi-resource-pulumi-nodejs"), launcher);
     await chmod(launcher, 0o755);
@@ -144,6 +145,15 @@ async function build(version: string, bin: string): Promise<void> {
         "site (https://www.pulumi.com/docs/install/), or Go 1.25 or newer (https://go.dev/doc/install), and try again.",
     );
   }
+}
+
+/**
+ * This language host is older than the engine, which tells it `typescript: false` (Pulumi.yaml) in a way that it does
+ * not know yet: it would load a compiler in each run. So a script of its name passes the option that it knows.
+ */
+async function withoutTypeScript(program: string): Promise<void> {
+  await rename(program, `${program}.bin`);
+  await writeFile(program, '#!/bin/sh\nexec "$0.bin" -typescript=false "$@"\n', { mode: 0o755 });
 }
 
 async function goBuild(module: string, what: string, bin: string, version: string): Promise<void> {

@@ -20,6 +20,7 @@ const sources = [
   "templates",
   "lab",
   "tools",
+  "verify",
   "bench",
 ];
 

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { certificate, down, list, prepareMachine, type Release, releases, sshArguments, up } from "../lab";
+import { nameServer } from "../lab/name-server";
 
 const usage = `npm run lab -- COMMAND
 
-  up NAME...            boot hosts, or make them first: Debian with systemd and sshd, in seconds
-     --release RELEASE  ${releases.join(" (default, Prosody 13) or ")} (Prosody 0.12)
-     --prepared         with Prosody's packages in apt's cache, so that no mirror is needed
+  up NAME...            boot hosts, or make them first: Linux with systemd and sshd, in seconds
+     --release RELEASE  trixie (default: Debian 13, Prosody 13), bookworm (Debian 12, Prosody 0.12) or
+                        fedora (Fedora's dnf, rpm and layout, Prosody 13)
+     --prepared         with Prosody's packages in apt's cache, so that no mirror is needed (fedora: always so)
      --sudo-password    the user admin must give the password "lab" to sudo
   down [NAME...]        remove hosts; without a name, all that the lab made on this machine
   list [--json]         hosts with release, address and state
@@ -62,7 +64,7 @@ async function bringUp(args: string[]): Promise<number> {
   required(positionals);
   const { release } = values;
   if (release !== undefined && !isRelease(release))
-    throw new Error(`--release ${release}: use ${releases.join(" or ")}.`);
+    throw new Error(`--release ${release}: use ${releases.join(", ")}.`);
   await prepareMachine();
   await certificate("example.test"); // Pulumi.dev.yaml names its files
   const outcomes = await Promise.allSettled(
@@ -73,6 +75,7 @@ async function bringUp(args: string[]): Promise<number> {
         prepared: values.prepared,
         sudoPassword: values["sudo-password"],
       });
+      if (name === "dev") await nameServer(host, ["example.test"]); // Pulumi.dev.yaml names it
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
       process.stdout.write(`${host.name}\t${host.release}\t${host.address}\tup in ${seconds} s\n`);
     }),

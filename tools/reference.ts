@@ -4,7 +4,6 @@ import { thisMachine } from "../config/environment";
 import { jsonSchema } from "../config/parse";
 import type { JsonSchema } from "../config/problems";
 import { root } from "../config/root";
-import { schema, surroundings } from "../config/schema";
 import { either } from "../config/words";
 
 export const file = path.join(root, "docs/configuration.md");
@@ -40,7 +39,7 @@ pulumi config set --path --secret 'jids["alice@example.com"]' 'her first passwor
 
 /** The reference of all options, as Markdown. */
 export function reference(): string {
-  const all = jsonSchema(schema(surroundings({}, thisMachine(), new Set()))) as Described;
+  const all = jsonSchema(thisMachine()) as Described;
   const sections = Object.entries(all.properties as Record<string, Described>);
   const overview = sections.map(([name, section]) => [
     `[${name}](#${name.toLowerCase()})`,
@@ -56,7 +55,7 @@ export function reference(): string {
 }
 
 function describeSection(name: string, section: Described, required: boolean): string {
-  const rows = rowsOf(section, "");
+  const rows = name === "servers" ? [] : rowsOf(section, ""); // its options are this page's
   const standard =
     rows.length > 0 && !required && !section.otherwise ? "" : `  \nDefault: ${defaultOf(section, required)}`;
   return [
@@ -71,12 +70,21 @@ function describeSection(name: string, section: Described, required: boolean): s
 /** A row per option of a map, or of each entry of a map whose keys are free. */
 function rowsOf(section: Described, prefix: string): string[][] {
   const parent = (section.additionalProperties || section) as Described;
-  return Object.entries((parent.properties ?? {}) as Record<string, Described>).map(([name, option]) => [
-    `\`${prefix}${name}\``,
-    formOf(option),
-    defaultOf(option, parent.required?.includes(name) ?? false),
-    `${option.description}${option.example && !option.example.includes("\n") ? ` Example: \`${option.example}\`` : ""}`,
-  ]);
+  const shown = new Set<string>();
+  return Object.entries((parent.properties ?? {}) as Record<string, Described>).flatMap(([name, option]) => {
+    const items = JSON.stringify(option.items);
+    const ofItems = shown.has(items) ? [] : rowsOf((option.items ?? {}) as Described, `${prefix}${name}[].`);
+    shown.add(items);
+    return [
+      [
+        `\`${prefix}${name}\``,
+        formOf(option),
+        defaultOf(option, parent.required?.includes(name) ?? false),
+        `${option.description}${option.example && !option.example.includes("\n") ? ` Example: \`${option.example}\`` : ""}`,
+      ],
+      ...ofItems,
+    ];
+  });
 }
 
 function formOf({ form, type, enum: values }: Described): string {

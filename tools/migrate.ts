@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { stringify } from "yaml";
+import { engine } from "./engine";
+import { type Migration, migrate, shown } from "./migration";
+
+const usage = `npm run migrate -- VARS.yml                  prints the stack config, and the commands that set its secrets
+npm run migrate -- VARS.yml --write STACK    sets both in a stack
+The variables file of the old Ansible role: docs/migrating.md says what becomes of each variable.`;
+
+/** `npm run migrate`: the old role's variables as a stack config. No secret is printed, or becomes an argument. */
+export async function main(args: string[]): Promise<number> {
+  const [file, action, name] = args;
+  if (
+    !file ||
+    file.startsWith("-") ||
+    (action && !["--write", "--secret"].includes(action)) ||
+    (action && !name)
+  ) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  const absolute = path.resolve(process.env.INIT_CWD ?? process.cwd(), file); // npm changes the directory
+  const found = migrate(readFileSync(absolute, "utf8"));
+  if (action === "--secret") return printSecret(found, name!);
+  if (action === "--write") return write(found, name!);
+  process.stdout.write(text(found, absolute));
+  return 0;
+}
+
+/** The stack config, and what is to be done for the rest, as a shell script's comments and commands. */
+export function text({ config, secrets, notes }: Migration, file: string): string {
+  const named = Object.fromEntries(Object.entries(config).map(([key, value]) => [`prosody:${key}`, value]));
+  const set = [...secrets.keys()].map((path) => {
+    const quoted = shown(path);
+    return `node tools/run.cjs migrate '${shown(file)}' --secret '${quoted}' | pulumi config set --path --secret '${quoted}'`;
+  });
+  return [
+    "# To be put into Pulumi.STACK.yaml:",
+    stringify({ config: named }).trimEnd(),
+    ...(set.length > 0
+      ? ["", "# Then, for the secrets, which stay out of sight:", ...set.map((line) => `#   ${line}`)]
+      : []),
+    "",
+    ...notes.map((note) => `# ${note}`),
+    "",
+  ].join("\n");
+}
+
+function printSecret({ secrets }: Migration, path: string): number {
+  const secret = secrets.get(path);
+  if (secret === undefined)
+    throw new Error(
+      `There is no secret ${path} in this file; it has ${[...secrets.keys()].join(", ") || "none"}.`,
+    );
+  if (process.stdout.isTTY)
+    throw new Error("A secret is not printed on a terminal: pipe it into pulumi config set.");
+  process.stdout.write(secret);
+  return 0;
+}
+
+/** Sets every option, and every secret through standard input, so that no process list has it. */
+async function write({ config, secrets, notes }: Migration, stack: string): Promise<number> {
+  for (const [option, value] of Object.entries(config))
+    for (const [path, leaf] of leaves(option, value)) await set(stack, path, leaf, false);
+  for (const [path, secret] of secrets) await set(stack, path, secret, true);
+  process.stderr.write([`Set ${secrets.size} secrets and the options of ${stack}.`, ...notes, ""].join("\n"));
+  return 0;
+}
+
+/** Paths and texts of all values; what is empty is set to nothing. */
+function* leaves(path: string, value: unknown): Generator<[string, string]> {
+  if (typeof value !== "object" || value === null) yield [path, value === null ? "" : String(value)];
+  else
+    for (const [key, item] of Object.entries(value))
+      yield* leaves(`${path}[${Array.isArray(value) ? key : JSON.stringify(key)}]`, item);
+}
+
+async function set(stack: string, path: string, value: string, isSecret: boolean): Promise<void> {
+  const { bin, env } = await engine();
+  const kind = isSecret ? "--secret" : "--plaintext";
+  const child = spawn(bin, ["config", "set", "--stack", stack, "--path", kind, path, "--non-interactive"], {
+    env,
+    stdio: ["pipe", "ignore", "inherit"],
+  });
+  child.stdin.on("error", () => undefined); // it says on its own what is wrong
+  child.stdin.end(value);
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.on("error", reject).on("close", resolve),
+  );
+  if (code !== 0) throw new Error(`pulumi config set ${path} ended with exit code ${code}.`);
+}

@@ -1,0 +1,173 @@
+import { parseDocument } from "yaml";
+import { isMap } from "../config/parts";
+import { optionPath } from "../config/problems";
+
+/** An old variables file as a stack config. */
+export interface Migration {
+  /** Option (without `prosody:`) → value; secrets are not among them. */
+  config: Record<string, unknown>;
+  /** Secrets, by the path that `pulumi config set --path` wants. */
+  secrets: Map<string, string>;
+  /** What could not be taken over as it was, in sentences. */
+  notes: string[];
+}
+
+type Values = Record<string, unknown>;
+
+const ports = { client_starttls: "clientStarttls", client_ssl: "clientDirectTls", server: "server" };
+const top = ["jids", "ports", "ssl", "conference", "components", "admin_jids", "global_stanzas"];
+const others = ["modules_origin", "modules", "extra_modules", "logging"];
+
+/**
+ * Translates the variables of the Ansible role that this project replaces. docs/migrating.md says what becomes of
+ * each of them.
+ * @param text of a YAML file with `ssl` and `xmpp`, by itself or below `vars` of a play
+ * @throws Error when it is no such file
+ */
+export function migrate(text: string): Migration {
+  const { ssl, xmpp = {} } = variables(text);
+  const found: Migration = { config: {}, secrets: new Map(), notes: [] };
+  const { config, notes } = found;
+  if (isMap(ssl)) config.domains = domains(ssl, found);
+  if (!isMap(xmpp)) throw new Error("xmpp is no map: this is no variables file of the old role.");
+
+  if (isMap(xmpp.jids)) config.jids = jids(xmpp.jids, found);
+  if (xmpp.admin_jids !== undefined && xmpp.admin_jids !== null) config.admins = xmpp.admin_jids;
+  if (isMap(xmpp.ports)) config.ports = renamed(xmpp.ports, ports, "xmpp.ports", notes);
+  if (isMap(xmpp.conference))
+    config.conference = renamed(
+      xmpp.conference,
+      same("enabled", "subdomain", "creators"),
+      "xmpp.conference",
+      notes,
+    );
+  if (isMap(xmpp.components)) secretsOf("components", xmpp.components, found);
+  if (isMap(xmpp.ssl)) tls(xmpp.ssl, found);
+  if (isMap(xmpp.logging))
+    config.logging = renamed(xmpp.logging, { prosody_log: "file", syslog: "syslog" }, "xmpp.logging", notes);
+  if (Array.isArray(xmpp.modules)) config.modules = xmpp.modules;
+  if (Array.isArray(xmpp.extra_modules) && xmpp.extra_modules.length > 0)
+    config.extraModules = xmpp.extra_modules;
+  if (xmpp.modules_origin !== undefined && xmpp.modules_origin !== "package")
+    notes.push(
+      "xmpp.modules_origin: community modules come from the distribution's package prosody-modules; see docs/configuration.md for another origin.",
+    );
+  if (isMap(xmpp.global_stanzas)) stanzas(xmpp.global_stanzas, found);
+  for (const name of Object.keys(xmpp))
+    if (![...top, ...others].includes(name))
+      notes.push(`xmpp.${name}: the old role has no such variable; left out.`);
+  notes.push("prosody:host is still to be set: the address of the host, and how SSH reaches it.");
+  return found;
+}
+
+function variables(text: string): Values {
+  const vault = { tag: "!vault", resolve: () => "!vault" };
+  const document = parseDocument(text, { version: "1.1", customTags: (tags) => [...tags, vault] });
+  const [error] = document.errors;
+  // The parser's own message has lines of the file, which may hold a password.
+  if (error) throw new Error(`This is no YAML${error.linePos ? `: see line ${error.linePos[0].line}` : ""}.`);
+  const parsed: unknown = document.toJS();
+  const play = Array.isArray(parsed) ? parsed.find((each) => isMap(each) && isMap(each.vars)) : parsed;
+  const found = isMap(play) && isMap(play.vars) ? play.vars : play;
+  if (!isMap(found) || !("ssl" in found || "xmpp" in found))
+    throw new Error("There is neither ssl nor xmpp at the top: this is no variables file of the old role.");
+  return found;
+}
+
+/** What Ansible would fill in from elsewhere. */
+const isElsewhere = (value: unknown) =>
+  typeof value === "string" && (value === "!vault" || /\{[{%]/.test(value));
+
+function domains(ssl: Values, found: Migration): Values {
+  return Object.fromEntries(
+    Object.entries(ssl).map(([domain, entry]) => {
+      const { key, certificate, intermediates } = isMap(entry) ? entry : {};
+      const place = (name: string) => `ssl[${JSON.stringify(domain)}].${name}`;
+      const file = (name: string, value: unknown) => fileOf(value) ?? open(place(name), value, found);
+      const chain = (Array.isArray(intermediates) ? intermediates : [intermediates]).filter(Boolean);
+      const translated: Values = { certificate: file("certificate", certificate) };
+      if (typeof key === "string" && key.includes("-----BEGIN"))
+        found.secrets.set(pathOf("domains", domain, "key"), key);
+      else translated.keyFile = file("key", key);
+      if (chain.length > 0) translated.intermediates = chain.map((each) => file("intermediates", each));
+      return [domain, translated];
+    }),
+  );
+}
+
+/** The path of `{{ lookup('file', 'PATH') }}`, or the text itself. */
+function fileOf(value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  const lookup = /^\s*\{\{\s*(?:lookup|query)\(\s*(['"])file\1\s*,\s*(['"])([^'"]+)\2\s*\)\s*\}\}\s*$/.exec(
+    value,
+  );
+  return lookup ? lookup[3] : isElsewhere(value) ? undefined : value;
+}
+
+function open(place: string, value: unknown, { notes }: Migration): string {
+  const why =
+    value === undefined || value === null ? "it is not in this file" : "Ansible takes it from elsewhere";
+  notes.push(`${place}: ${why}; give the path of the file.`);
+  return "TODO";
+}
+
+function jids(given: Values, found: Migration): Values {
+  const absent = Object.entries(given).filter(([, password]) => isNothing(password));
+  secretsOf(
+    "jids",
+    Object.fromEntries(Object.entries(given).filter(([, password]) => !isNothing(password))),
+    found,
+  );
+  return Object.fromEntries(absent.map(([jid]) => [jid, null]));
+}
+
+/** The README says `None`, which YAML takes for a text. */
+const isNothing = (value: unknown) => value === null || value === "" || value === "None";
+
+function secretsOf(option: string, given: Values, { secrets, notes }: Migration): void {
+  for (const [key, value] of Object.entries(given))
+    if (isElsewhere(value) || isMap(value) || Array.isArray(value) || isNothing(value))
+      notes.push(
+        `xmpp.${option}[${JSON.stringify(key)}]: Ansible takes it from elsewhere; set it: pulumi config set --path --secret '${shown(pathOf(option, key))}'`,
+      );
+    else secrets.set(pathOf(option, key), String(value));
+}
+
+function tls({ protocol }: Values, { config, notes }: Migration): void {
+  const version = /1[._]?([23])/.exec(String(protocol ?? ""))?.[1];
+  if (version) config.tls = { minimum: `1.${version}` };
+  else if (protocol !== undefined && protocol !== null)
+    notes.push(
+      `xmpp.ssl.protocol: ${JSON.stringify(protocol)} allows what is broken (RFC 8996); the least version is 1.2.`,
+    );
+}
+
+function stanzas(given: Values, { config, notes }: Migration): void {
+  const { http_max_content_size: _, http_upload_file_size_limit, components_listen_port, ...rest } = given;
+  if (http_upload_file_size_limit !== undefined) config.upload = { maxBytes: http_upload_file_size_limit };
+  if (components_listen_port !== undefined)
+    config.ports = { ...(config.ports as Values | undefined), components: components_listen_port };
+  if (Object.keys(rest).length > 0) {
+    config.options = rest;
+    notes.push(
+      "xmpp.global_stanzas: prosody:options are checked; what has an option of its own here is refused, with its name.",
+    );
+  }
+}
+
+const same = (...names: string[]) => Object.fromEntries(names.map((name) => [name, name]));
+
+function renamed(given: Values, names: Record<string, string>, place: string, notes: string[]): Values {
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => {
+      if (Object.hasOwn(names, name)) return [[names[name]!, value]];
+      notes.push(`${place}.${name}: the old role has no such variable; left out.`);
+      return [];
+    }),
+  );
+}
+
+const pathOf = (...path: string[]) => optionPath(path).replace("prosody:", "");
+
+/** A path between apostrophes of a shell. */
+export const shown = (path: string) => path.replaceAll("'", "'\\''");

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { thisMachine } from "../config/environment";
+import { decode, parse } from "../config/parse";
+import { report } from "../config/problems";
+import type { Server, Settings } from "../config/settings";
+import { run } from "../lab/command";
+import { cacheDirectory } from "../lab/paths";
+import { engine } from "./engine";
+
+/** A value of `pulumi config --json`. */
+interface ConfigValue {
+  value?: string;
+  secret: boolean;
+}
+
+/**
+ * The settings of a stack, as the program gets them: secrets in clear, and never on a command line.
+ * @param stack default: PULUMI_STACK, or dev. One that the lab's own backend doesn't have is looked for where the
+ *   user is logged in (`pulumi login`).
+ * @param cwd directory with Pulumi.yaml
+ * @throws Error when there is no such stack, its secrets can't be decrypted, or with all problems of its config
+ */
+export async function settingsOf(stack: string | undefined, cwd: string): Promise<Settings> {
+  const { bin, env } = await engine();
+  const name = stack ?? env.PULUMI_STACK!;
+  const isLab = existsSync(path.join(cacheDirectory(), "state/.pulumi/stacks/prosody", `${name}.json`));
+  const args = ["--non-interactive", "config", "--show-secrets", "--json", "--stack", name];
+  const { code, stdout, stderr } = await run(bin, args, {
+    cwd,
+    env: isLab ? env : { ...process.env, PATH: env.PATH },
+    accept: "any",
+  });
+  if (code !== 0) throw new Error(`The stack config can't be read: ${stderr.trim()}`);
+  const prefix = "prosody:";
+  const ours = Object.entries(JSON.parse(stdout) as Record<string, ConfigValue>).filter(([key]) =>
+    key.startsWith(prefix),
+  );
+  const raw = Object.fromEntries(
+    ours
+      .map(([key, { value }]) => [key.slice(prefix.length), decode(value)] as const)
+      .filter(([, value]) => value !== undefined),
+  );
+  const encrypted = new Set(ours.filter(([, { secret }]) => secret).map(([key]) => key.slice(prefix.length)));
+  const before = process.cwd();
+  process.chdir(path.resolve(cwd)); // relative paths in the stack config start at Pulumi.yaml
+  try {
+    const { settings, problems } = parse(raw, thisMachine(), encrypted);
+    if (!settings) throw new Error(report(problems));
+    return settings;
+  } finally {
+    process.chdir(before);
+  }
+}
+
+/**
+ * One server of a stack.
+ * @param name may be left out where the stack has one
+ */
+export async function serverOf(stack: string, name: string | undefined): Promise<Server> {
+  const { servers } = await settingsOf(stack, process.cwd());
+  const found =
+    name === undefined && servers.length === 1 ? servers[0] : servers.find((each) => each.name === name);
+  if (found) return found;
+  const names = servers.map((each) => each.name).join(", ");
+  throw new Error(
+    name === undefined
+      ? `The stack has several servers: add --server with one of ${names}.`
+      : `The stack has no server ${name}; it has ${names}.`,
+  );
+}
