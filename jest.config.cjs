@@ -16,5 +16,12 @@ module.exports = {
       testMatch: ["<rootDir>/tests/integration/**/*.test.ts"],
       globalSetup: "<rootDir>/tests/helpers/setup.ts",
     },
+    {
+      ...common,
+      displayName: "sudo", // `npm run test:sudo` runs all integration tests this way
+      testMatch: ["<rootDir>/tests/integration/server.test.ts"],
+      globalSetup: "<rootDir>/tests/helpers/setup.ts",
+      setupFiles: ["<rootDir>/tests/helpers/through-sudo.cjs"],
+    },
   ],
 };

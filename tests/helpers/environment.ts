@@ -8,6 +8,12 @@ export function machine(files: TestFiles = {}, more: Partial<Environment> = {}):
   return {
     files: filesFrom("/project", "/home/me", {
       exists: (file) => file in files,
+      list: (directory) => {
+        const found = Object.keys(files).filter((file) => file.startsWith(`${directory}/`));
+        if (found.length === 0)
+          throw Object.assign(new Error(directory), { code: directory in files ? "ENOTDIR" : "ENOENT" });
+        return found.map((file) => file.slice(directory.length + 1));
+      },
       read: (file) => {
         const content = files[file] ?? { code: "ENOENT" };
         if (typeof content === "string") return content;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { root } from "../../config/root";
-import { down, type HostOptions, type LabHost, up } from "../../lab";
+import { down, type HostOptions, type LabHost, type Release, up } from "../../lab";
 
 export { type CertificateFiles as Certificate, certificate, type LabHost, type Release } from "../../lab";
 
@@ -10,17 +10,47 @@ const made: string[] = [];
 const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
 
 /**
+ * The releases of Debian that most suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of
+ * server, configuration, accounts and host objects run on every release all the same.
+ */
+export const debians: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : ["trixie", "bookworm"];
+
+/**
  * A fresh lab host for one test file, taken down when the file is done. Its package cache is filled, so that no
  * mirror is asked. To be called in a `beforeAll` with a generous timeout: the first call on a machine makes the
  * base tree. Where the lab can't run, the tests fail with its reason.
  * @param name unique among the test files
  */
 export async function lab(name: string, options: HostOptions = {}): Promise<LabHost> {
+  const host = await fresh(name, { prepared: true, sudoPassword: throughSudo, ...options });
+  if (throughSudo) {
+    bastion ??= fresh(`${name}-jump`, {});
+    bastions.set(host, await bastion);
+  }
+  return host;
+}
+
+async function fresh(name: string, options: HostOptions): Promise<LabHost> {
   const unique = `test-${clone}-${name}`;
   made.push(unique);
   await down(unique); // what a killed run left
-  return up(unique, { prepared: true, ...options });
+  return up(unique, options);
 }
+
+/** Whether hosts are to be reached as an unprivileged user, through a jump host. */
+const throughSudo = process.env.PROSODY_TEST_WAY === "sudo";
+let bastion: Promise<LabHost> | undefined;
+const bastions = new WeakMap<LabHost, LabHost>();
+
+/** The jump host before a host, where the suite runs through sudo. */
+export const bastionOf = (host: LabHost): LabHost | undefined => bastions.get(host);
+
+/** What sudo asks of `admin` on a host made with `sudoPassword`. */
+export const sudoPassword = "lab";
+
+/** Releases for a suite that `.ci/run` runs through sudo, too: there, one of them says enough. */
+export const mainReleases = <T extends Release>(...all: T[]): T[] =>
+  process.env.PROSODY_TEST_RELEASES === "one" ? all.slice(0, 1) : all;
 
 afterAll(async () => {
   if (made.length > 0) await down(...made);

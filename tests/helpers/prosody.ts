@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import type { Release } from "../../config/features";
 import type { Server } from "../../config/settings";
 import { paths, renderConfiguration } from "../../templates/render";
-import { type Certificate, certificate, type LabHost, lab } from "./lab";
+import { type Distribution, distributions } from "./distribution";
+import { type Certificate, certificate, type LabHost, lab, type Release } from "./lab";
 
 /** What a running Prosody says of itself, by Lua inside it: nothing of it has gone through the renderer. */
 const inspect = `
@@ -34,24 +34,26 @@ export interface Inspected {
   ofHost: string[];
 }
 
-const distributions = { "13.0": "trixie", "0.12": "bookworm" } as const;
-
 /** A lab host with the distribution's Prosody, to be started with rendered configurations one after the other. */
 export class RenderedProsody {
   #hasCommunityPackage = false;
 
   private constructor(
     readonly host: LabHost,
-    readonly release: Release,
+    readonly distribution: Distribution,
     readonly tls: Certificate,
   ) {}
 
   /** @param name unique among the test files */
   static async make(name: string, release: Release): Promise<RenderedProsody> {
-    const host = await lab(`${name}-${distributions[release]}`, { release: distributions[release] });
+    const host = await lab(`${name}-${release}`, { release });
     const names = ["example.test", "xn--bcher-kva.test"].flatMap((domain) => [domain, `*.${domain}`]);
-    const prosody = new RenderedProsody(host, release, await certificate("example.test", { names }));
-    await prosody.#install("prosody lua-unbound openssl");
+    const prosody = new RenderedProsody(
+      host,
+      distributions[release],
+      await certificate("example.test", { names }),
+    );
+    await prosody.#install("prosody", "lua-unbound", "openssl");
     const { certificateFile, intermediateFile, keyFile } = prosody.tls;
     const chain = (await readFile(certificateFile, "utf8")) + (await readFile(intermediateFile, "utf8"));
     await host.exec(
@@ -68,7 +70,11 @@ export class RenderedProsody {
 
   /** Checks the files in a staging directory, puts them in place, and starts Prosody with them and no other data. */
   async start(settings: Server): Promise<{ check: string; inspected: Inspected; log: string }> {
-    const { files, secrets, needsCommunityPackage } = renderConfiguration(settings, this.release);
+    const { files, secrets, needsCommunityPackage } = renderConfiguration(
+      settings,
+      this.distribution.prosody,
+      this.distribution.family,
+    );
     if (needsCommunityPackage && !this.#hasCommunityPackage) {
       await this.#install("prosody-modules");
       this.#hasCommunityPackage = true;
@@ -89,7 +95,7 @@ export class RenderedProsody {
     const inspected = await this.host.exec(
       [
         `mv ${staged}/* /etc/prosody/; systemctl reset-failed prosody; systemctl start prosody`,
-        `for i in $(seq 100); do [ -S ${paths.adminSocket} ] && break; sleep .1; done`,
+        `for i in $(seq 100); do [ -S ${this.distribution.adminSocket} ] && break; sleep .1; done`,
         "echo '> return dofile(\"/etc/prosody/inspect.lua\")' | prosodyctl shell --quiet >/dev/null",
         "cat /var/lib/prosody/inspected.json",
       ].join("\n"),
@@ -103,10 +109,8 @@ export class RenderedProsody {
     await this.host.exec(`printf '%s\\n%s\\n' '${jid}' '${jid}' | prosodyctl adduser '${jid}'`);
   }
 
-  async #install(packages: string): Promise<void> {
-    await this.host.exec(
-      `DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ${packages} 2>&1`,
-    );
+  async #install(...packages: string[]): Promise<void> {
+    await this.host.exec(this.distribution.install(...packages));
   }
 }
 

@@ -49,11 +49,16 @@ export class RawXmpp {
   async ask(text: string, answer: RegExp): Promise<string> {
     this.#received = "";
     this.socket.write(text);
+    return this.receive(answer, text);
+  }
+
+  /** Awaits what matches in all that came since the last {@link ask}. @throws Error after some seconds. */
+  async receive(answer: RegExp, asked = "nothing", seconds = 5): Promise<string> {
     for (;;) {
       const match = answer.exec(this.#received);
       if (match) return match[0];
-      await once(this.socket, "received", { signal: AbortSignal.timeout(5000) }).catch(() => {
-        throw new Error(`No ${answer} in answer to ${text}, but: ${this.#received}`);
+      await once(this.socket, "received", { signal: AbortSignal.timeout(seconds * 1000) }).catch(() => {
+        throw new Error(`No ${answer} in answer to ${asked}, but: ${this.#received}`);
       });
     }
   }

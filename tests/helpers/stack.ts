@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -53,10 +53,37 @@ export class Stack {
     }
   }
 
+  /** Starts a tool of the project on this stack, as `npm run NAME` does. */
+  start(name: string, ...args: string[]): ChildProcessWithoutNullStreams {
+    const tool = [path.join(root, "tools/run.cjs"), name, "--stack", "test", "--cwd", this.#project];
+    const env = { ...process.env, PULUMI_BACKEND_URL: `file://${this.#directory}/state` };
+    return spawn(process.execPath, [...tool, ...args], {
+      env: { ...env, PULUMI_CONFIG_PASSPHRASE: "test" },
+    });
+  }
+
+  /** Like {@link tool}, with standard output and error apart. */
+  async capture(name: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const child = this.start(name, ...args);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (data) => {
+      stdout += data;
+    });
+    child.stderr.on("data", (data) => {
+      stderr += data;
+    });
+    const code = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)));
+    return { code, stdout, stderr };
+  }
+
   /** Runs the engine; a failure is an answer here, not an error. */
   async run(...args: string[]): Promise<Run> {
     const { bin, env } = await engine();
-    const child = spawn(bin, [...args, "--non-interactive", "--color", "never"], {
+    return this.#run(bin, [...args, "--non-interactive", "--color", "never"], env);
+  }
+
+  async #run(bin: string, args: string[], env: NodeJS.ProcessEnv): Promise<Run> {
+    const child = spawn(bin, args, {
       cwd: this.#project,
       env: {
         ...process.env,
@@ -76,6 +103,12 @@ export class Stack {
     });
     const code = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)));
     return { code, text };
+  }
+
+  /** Runs one of this project's tools, as `npm run NAME` does. */
+  async tool(args: string[], more: NodeJS.ProcessEnv = {}): Promise<Run> {
+    const { env } = await engine();
+    return this.#run(process.execPath, ["tools/run.cjs", ...args], { ...env, ...more });
   }
 
   /** Like {@link run}; throws with the engine's output when it fails. */
@@ -128,11 +161,12 @@ function* secretsOf(path: string, value: unknown): Generator<string> {
   if (isSecret(value)) yield `${path}=${value.secret}`;
   else
     for (const [key, item] of Object.entries(value))
-      yield* secretsOf(`${path}[${JSON.stringify(key)}]`, item);
+      yield* secretsOf(`${path}[${Array.isArray(value) ? key : JSON.stringify(key)}]`, item);
 }
 
 function withoutSecrets(value: unknown): unknown {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
   if (isSecret(value)) return undefined;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutSecrets(item)]));
 }

@@ -1,17 +1,20 @@
 import fs from "node:fs";
+import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
 import type { AccountInputs, AccountState } from "../../providers/account";
 import { adminShell, isUnavailable, lua } from "../../providers/admin-shell";
 import { accounts } from "../../providers/facts/accounts";
 import { accountHandler } from "../../providers/handlers/account";
 import type { RunOptions } from "../../providers/host";
-import { openHost, type SshHost } from "../../providers/ssh/host";
+import type { SshHost } from "../../providers/ssh/host";
 import { type LoginResult, login } from "../../tools/login";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { distributions, everywhere } from "../helpers/distribution";
+import { open as openByWay } from "../helpers/host";
+import { type Certificate, certificate, type LabHost, lab, sudoPassword } from "../helpers/lab";
 import { connect } from "../helpers/xmpp";
 
-const configuration = (hosts: string[]) => `
-admin_socket = "/var/lib/prosody/prosody.sock"
+const configuration = (adminSocket: string, hosts: string[]) => `
+admin_socket = "${adminSocket}"
 data_path = "/var/lib/prosody"
 pidfile = "/run/prosody/prosody.pid"
 modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "pep", "mam", "offline", "admin_shell" }
@@ -22,7 +25,8 @@ s2s_ports = {}
 ${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
 `;
 
-describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release) => {
+describe.each(everywhere)("accounts on %s", (_title, release) => {
+  const distribution = distributions[release];
   let lab_: LabHost;
   let host: SshHost;
   let tls: Certificate;
@@ -53,7 +57,9 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   const files = async (name: string) =>
     (await lab_.exec(`cd /var/lib/prosody && find . -name '${name}.*' | sort`)).split("\n").filter(Boolean);
   const configure = async (...hosts: string[]) => {
-    await lab_.exec(`cat > /etc/prosody/prosody.cfg.lua <<'EOF'\n${configuration(hosts)}\nEOF`);
+    await lab_.exec(
+      `cat > /etc/prosody/prosody.cfg.lua <<'EOF'\n${configuration(distribution.adminSocket, hosts)}\nEOF`,
+    );
     await start();
   };
   /** What was read before is not shared with what is read next. */
@@ -64,18 +70,8 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
         "for i in $(seq 100); do ss -ltn | grep -q :5222 && ss -lx | grep -q prosody.sock && break; sleep .1; done",
     );
   };
-  const settings = (more: Partial<HostSettings> = {}): HostSettings => ({
-    address: lab_.address,
-    port: 22,
-    user: "root",
-    trust: { kind: "pinned", hostKeys: [lab_.hostKey] },
-    login: { privateKeyFile: lab_.privateKeyFile },
-    sudo: false,
-    connectTimeout: 20,
-    ...more,
-  });
   const open = async (more?: Partial<HostSettings>) => {
-    const opened = await openHost(settings(more), "server");
+    const opened = await openByWay(lab_, more, "server");
     const run = opened.run.bind(opened);
     opened.run = (script: string, options: RunOptions) => {
       trips++;
@@ -90,13 +86,13 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   };
 
   beforeAll(async () => {
-    lab_ = await lab(`accounts-${release}`, { release });
+    lab_ = await lab(`accounts-${release}`, { release, sudoPassword: true });
     tls = await certificate("example.test");
     const pem = (...names: string[]) => names.map((name) => fs.readFileSync(name, "utf8")).join("");
     const put = (name: string, content: string) =>
       `install -m 0640 -g prosody /dev/stdin /etc/prosody/certs/${name} <<'EOF'\n${content}EOF\n`;
     await lab_.exec(
-      "DEBIAN_FRONTEND=noninteractive apt-get install -y prosody >/dev/null 2>&1\n" +
+      `${distribution.install("prosody")} >/dev/null\n` +
         put("example.test.crt", pem(tls.certificateFile, tls.intermediateFile)) +
         put("example.test.key", pem(tls.keyFile)),
     );
@@ -130,7 +126,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   }, 120_000);
 
   test("a new account has the role that Prosody gives to those its administrators make", async () => {
-    if (release === "bookworm") return; // 0.12 has no roles for accounts
+    if (distribution.prosody === "0.12") return; // 0.12 has no roles for accounts
     expect(
       await adminShell(host, ['user:role("alice@example.test")', 'user:list("example.test", "^alice$")'], {
         doing: "test",
@@ -385,8 +381,8 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
   }, 60_000);
 
   test.each([
-    ["root", {}],
-    ["sudo", { user: "admin", sudo: {} }],
+    ["root", { user: "root", sudo: false }],
+    ["sudo", { user: "admin", sudo: { password: new Secret(sudoPassword) } }],
   ] as [string, Partial<HostSettings>][])(
     "as %s, no password is in any process list, log or history",
     async (_way, way) => {
@@ -418,7 +414,7 @@ describe.each<Release>(["trixie", "bookworm"])("accounts on Debian %s", (release
 
   test("without Prosody the state stays as it was, and a deletion still archives and removes", async () => {
     const state = await create(host, account("orphan"));
-    await lab_.exec("systemctl stop prosody; apt-get -y remove prosody >/dev/null 2>&1");
+    await lab_.exec(`systemctl stop prosody; ${distribution.remove("prosody")}`);
     expect(await read(host, { ...state, policy: "enforced" })).toEqual({ ...state, policy: "enforced" });
     await expect(create(host, account("new"))).rejects.toThrow("Prosody is not installed");
     await remove(host, state);

@@ -3,8 +3,10 @@ import type { ConfigurationInputs, ConfigurationState } from "../../providers/co
 import { swap } from "../../providers/configuration/scripts";
 import { configurationHandler as configuration } from "../../providers/handlers/configuration";
 import type { Host } from "../../providers/host";
-import { openHost } from "../../providers/ssh/host";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import type { SshHost } from "../../providers/ssh/host";
+import { distributions, everywhere } from "../helpers/distribution";
+import { open } from "../helpers/host";
+import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { connect, type Session } from "../helpers/xmpp";
 
 const alice = { jid: "alice@example.test", password: "Alice's" };
@@ -57,9 +59,11 @@ ${hosts}`;
   } satisfies ConfigurationInputs;
 }
 
-describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debian %s", (release) => {
+describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => {
+  const distribution = distributions[release];
+  const isDebian = distribution.family === "debian";
   let machine: LabHost;
-  let host: Awaited<ReturnType<typeof openHost>>;
+  let host: SshHost;
   let tls: Certificate;
   let state: ConfigurationState;
 
@@ -93,20 +97,10 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
   beforeAll(async () => {
     machine = await lab(`configuration-${release}`, { release });
     tls = await certificate("example.test");
-    host = await openHost(
-      {
-        address: machine.address,
-        port: 22,
-        user: "root",
-        trust: { kind: "pinned", hostKeys: [machine.hostKey] },
-        login: { privateKeyFile: machine.privateKeyFile },
-        sudo: false,
-        connectTimeout: 10,
-      },
-      "test",
-    );
-    await sh("DEBIAN_FRONTEND=noninteractive apt-get install --yes prosody prosody-modules");
+    host = await open(machine, {}, "test");
+    await sh(distribution.install("prosody", "lua-unbound"));
     await putCertificate(readFileSync(tls.keyFile, "utf8"));
+    await sh(`mkdir -p ${plugins}; echo 'error("no such luck")' > ${plugins}/mod_broken.lua`);
   }, 300_000);
 
   afterEach(async () => {
@@ -139,10 +133,21 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
     expect((await configuration.read(host, state))?.live).toBe(true);
   }
 
+  const broken = inputs({ global: `plugin_paths = { "${plugins}" }`, modules: ["broken"] });
+
+  if (!isDebian)
+    test("what the package never started is stopped again when its first configuration does not run", async () => {
+      const before = await fingerprint();
+      await expect(configuration.create(host, broken)).rejects.toThrow(
+        /broken.*no such luck.*The previous files are back, and the service is stopped as before\./,
+      );
+      expect(await fingerprint()).toBe(before);
+      expect(await sh("systemctl is-active prosody || true")).toBe("inactive");
+      await sh("systemctl start prosody");
+    }, 60_000);
+
   test("a first configuration that the server can't run brings the distribution's back", async () => {
-    await sh(`mkdir -p ${plugins}; echo 'error("no such luck")' > ${plugins}/mod_broken.lua`);
     const before = await fingerprint();
-    const broken = inputs({ global: `plugin_paths = { "${plugins}" }`, modules: ["broken"] });
     await expect(configuration.create(host, broken)).rejects.toThrow(
       /broken.*no such luck.*The previous configuration is back in force\./,
     );
@@ -441,9 +446,11 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
 
     test("puts the distribution's configuration back into force, and archives ours", async () => {
       await configuration.delete(host, state);
-      expect(await sh("dpkg --verify prosody")).toBe("");
+      expect(await sh(distribution.verify)).toBe("");
       expect(await sh("ls -A /etc/prosody")).toBe(
-        "README\ncerts\nconf.avail\nconf.d\nmigrator.cfg.lua\nprosody.cfg.lua",
+        isDebian
+          ? "README\ncerts\nconf.avail\nconf.d\nmigrator.cfg.lua\nprosody.cfg.lua"
+          : "certs\nconf.d\nprosody.cfg.lua",
       );
       expect(await shell("host:list()")).toMatch(/^(?!.*example\.test).*localhost/s);
       const archive = await sh(`ls ${backups}/configuration-*.tar.gz`);
@@ -460,7 +467,7 @@ describe.each<Release>(["trixie", "bookworm"])("Prosody's configuration on Debia
 
     test("succeeds after the package was purged", async () => {
       state = await configuration.create(host, inputs());
-      await sh("DEBIAN_FRONTEND=noninteractive apt-get purge --yes prosody; rm -rf /etc/prosody");
+      await sh(distribution.lose);
       expect(await configuration.read(host, state)).toBeUndefined();
       await configuration.delete(host, state);
       await expect(configuration.create(host, inputs())).rejects.toThrow(/Install Prosody first/);

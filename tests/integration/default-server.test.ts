@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
-import { releases } from "../../config/features";
 import { domain, server } from "../fixtures/server";
+import { eachProsody } from "../helpers/distribution";
 import { RenderedProsody } from "../helpers/prosody";
 import { RawXmpp } from "../helpers/raw-xmpp";
 
@@ -11,7 +11,7 @@ const user = "bob@example.test";
 const stranger = "carol@xn--bcher-kva.test";
 const domains = [domain("example.test"), domain("xn--bcher-kva.test")];
 
-describe.each(releases)("the default server on Prosody %s", (release) => {
+describe.each(eachProsody)("the default server on Prosody %s", (release, host) => {
   let prosody: RenderedProsody;
 
   const open = (name: string) => RawXmpp.open(prosody.host.address, prosody.tls.caFile, name);
@@ -58,7 +58,7 @@ describe.each(releases)("the default server on Prosody %s", (release) => {
   }
 
   beforeAll(async () => {
-    prosody = await RenderedProsody.make("default-server", release);
+    prosody = await RenderedProsody.make("default-server", host);
     await prosody.start(server());
     await prosody.addAccount(admin);
     await prosody.addAccount(user);

@@ -2,23 +2,27 @@ import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { packageName } from "../../config/family";
 import type { CertificateInputs } from "../../providers/certificate";
 import { certificateHandler } from "../../providers/handlers/certificate";
 import { packageHandler } from "../../providers/handlers/package";
 import { serviceHandler } from "../../providers/handlers/service";
-import type { Host } from "../../providers/host";
 import type { PackageState } from "../../providers/package";
-import { openHost } from "../../providers/ssh/pool";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import type { SshHost } from "../../providers/ssh/host";
+import { distributions, everywhere } from "../helpers/distribution";
+import { open } from "../helpers/host";
+import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { connect } from "../helpers/xmpp";
 
 const execute = promisify(execFile);
 const account = { jid: "alice@example.test", password: "Alice's only" };
 
 /** Packages, services and certificates on real hosts, without the engine. */
-describe.each<Release>(["trixie", "bookworm"])("on Debian %s", (release) => {
+describe.each(everywhere)("on %s", (_title, release) => {
+  const distribution = distributions[release];
+  const isDebian = distribution.family === "debian";
   let machine: LabHost;
-  let host: Host & { close(): Promise<void> };
+  let host: SshHost;
   const server = "xmpp.example.test";
   /** Somebody else's hand on the host; what was read before it does not count any more. */
   const shell = async (script: string) => {
@@ -29,19 +33,7 @@ describe.each<Release>(["trixie", "bookworm"])("on Debian %s", (release) => {
 
   beforeAll(async () => {
     machine = await lab(`host-objects-${release}`, { release });
-    const trust = { kind: "pinned" as const, hostKeys: [machine.hostKey] };
-    host = await openHost(
-      {
-        address: machine.address,
-        port: 22,
-        user: "root",
-        trust,
-        login: { privateKeyFile: machine.privateKeyFile },
-        sudo: false,
-        connectTimeout: 20,
-      },
-      server,
-    );
+    host = await open(machine, {}, server);
   }, 300_000);
 
   afterAll(() => host?.close());
@@ -50,119 +42,150 @@ describe.each<Release>(["trixie", "bookworm"])("on Debian %s", (release) => {
     const names = ["prosody", "prosody-modules", "lua-unbound"];
     const wanted = (name: string) => ({ server, package: name, installed: true });
     let states: PackageState[];
-    const remove = (name: string) => shell(`DEBIAN_FRONTEND=noninteractive apt-get -y remove ${name} 2>&1`);
-    const runsOfApt = () => shell("grep -c ^Commandline: /var/log/apt/history.log || true");
-    const isInstalled = (name: string) =>
-      shell(`dpkg-query -W -f '\${db:Status-Status}' ${name} 2>/dev/null || true`);
+    const remove = (name: string) => shell(distribution.remove(name));
+    const transactions = () => shell(distribution.transactions);
+    const version = (name: string) => shell(distribution.version(name));
+    const reinstall = (from: PackageState[]) =>
+      Promise.all([0, 1].map((index) => packageHandler.update(host, from[index]!, wanted(names[index]!))));
 
     test("those wanted at once are installed in one run, without what is only recommended", async () => {
-      const before = Number(await runsOfApt());
+      const before = Number(await transactions());
       states = await Promise.all(names.map((name) => packageHandler.create(host, wanted(name))));
-      expect(Number(await runsOfApt())).toBe(before + 1);
-      for (const [index, state] of states.entries())
-        expect(state).toMatchObject({
-          installed: true,
-          adopted: false,
-          version: await shell(`dpkg-query -W -f '\${Version}' ${names[index]}`),
-          brought: expect.arrayContaining(["lua-expat", "lua-sec", "ssl-cert"]),
-        });
-      expect(await isInstalled("lua-readline")).not.toBe("installed");
+      expect(Number(await transactions())).toBe(before + 1);
+      for (const [index, state] of states.entries()) {
+        const here = packageName(distribution.family, names[index]!);
+        expect(state).toMatchObject(
+          here
+            ? {
+                installed: true,
+                adopted: false,
+                family: distribution.family,
+                version: await version(here),
+                brought: expect.arrayContaining(["lua-expat", "lua-sec"]),
+              }
+            : { installed: true, version: "", brought: [] },
+        );
+      }
+      expect(states[0]!.version).toMatch(distribution.prosody === "13.0" ? /^13\.0\./ : /^0\.12\./);
+      expect(await version("lua-readline")).toBe("");
     }, 200_000);
 
     test("again, nothing is done", async () => {
-      const before = await shell("md5sum /var/log/apt/history.log; systemctl show -P MainPID prosody");
+      const look = () => shell(`${distribution.transactions}; systemctl show -P MainPID prosody`);
+      const before = await look();
       for (const name of names) await packageHandler.create(host, wanted(name));
-      expect(await shell("md5sum /var/log/apt/history.log; systemctl show -P MainPID prosody")).toBe(before);
+      expect(await look()).toBe(before);
     });
 
-    test("removed by hand it is read as such, and comes back with the edited configuration", async () => {
+    const left = isDebian ? "prosody.cfg.lua" : "prosody.cfg.lua.rpmsave";
+    const state = isDebian ? "active" : "inactive";
+
+    test("removed by hand it is read as such, and comes back; the edited configuration is still there", async () => {
       await shell("echo '-- edited' >> /etc/prosody/prosody.cfg.lua");
       await remove("prosody");
       const found = await Promise.all(states.map((state) => packageHandler.read(host, state)));
-      expect(found.map((state) => state?.installed)).toEqual([false, false, true]);
+      expect(found.map((state) => state?.installed)).toEqual([false, !isDebian, true]);
       expect(found.map((state) => state?.version)).toEqual(states.map((state) => state.version));
 
-      await Promise.all(
-        [0, 1].map((index) => packageHandler.update(host, found[index]!, wanted(names[index]!))),
-      );
+      await reinstall(found as PackageState[]);
       const repaired = await Promise.all(states.map((state) => packageHandler.read(host, state)));
       expect(repaired).toEqual(states);
-      expect(await shell("tail -1 /etc/prosody/prosody.cfg.lua; systemctl is-active prosody")).toBe(
-        "-- edited\nactive",
+      expect(await shell(`tail -1 /etc/prosody/${left}; systemctl is-active prosody || true`)).toBe(
+        `-- edited\n${state}`,
       );
     }, 100_000);
 
     test("one without its configuration file comes back with the distribution's", async () => {
       await remove("prosody");
-      await shell("rm /etc/prosody/prosody.cfg.lua");
-      await Promise.all(
-        [0, 1].map((index) => packageHandler.update(host, states[index]!, wanted(names[index]!))),
-      );
+      await shell("rm -f /etc/prosody/prosody.cfg.lua");
+      await reinstall(states);
       expect(
-        await shell("grep -c VirtualHost /etc/prosody/prosody.cfg.lua; systemctl is-active prosody"),
-      ).toMatch(/^\d+\nactive$/);
+        await shell(
+          "grep -c '^modules_enabled' /etc/prosody/prosody.cfg.lua; systemctl is-active prosody || true",
+        ),
+      ).toBe(`1\n${state}`);
     }, 100_000);
 
-    test("an installation that was cut off is finished", async () => {
-      await remove("prosody");
-      await shell(
-        "cd /tmp && apt-get download prosody >/dev/null 2>&1 && dpkg --unpack prosody_*.deb >/dev/null 2>&1; " +
-          "echo x > /var/lib/dpkg/updates/0001; : > /var/lib/dpkg/updates/0001",
-      );
-      expect(await packageHandler.read(host, states[0]!)).toMatchObject({ installed: false });
-      await Promise.all(
-        [0, 1].map((index) => packageHandler.update(host, states[index]!, wanted(names[index]!))),
-      );
-      expect(await isInstalled("prosody")).toBe("installed");
-    }, 100_000);
+    // rpm has no such state: a package is in its database or not.
+    if (isDebian)
+      test("an installation that was cut off is finished", async () => {
+        await remove("prosody");
+        await shell(
+          "cd /tmp && apt-get download prosody >/dev/null 2>&1 && dpkg --unpack prosody_*.deb >/dev/null 2>&1; " +
+            "echo x > /var/lib/dpkg/updates/0001; : > /var/lib/dpkg/updates/0001",
+        );
+        expect(await packageHandler.read(host, states[0]!)).toMatchObject({ installed: false });
+        await reinstall(states);
+        expect(await version("prosody")).toBe(states[0]!.version);
+      }, 100_000);
+
+    const dbi = packageName(distribution.family, "lua-dbi-sqlite3")!;
+    const broughtByDbi = isDebian ? "lua-dbi-common" : "libpq5";
 
     test("an unknown one fails alone", async () => {
       const [bad, good] = await Promise.allSettled(
         ["nonesuch", "lua-dbi-sqlite3"].map((name) => packageHandler.create(host, wanted(name))),
       );
       expect((bad as PromiseRejectedResult).reason.message).toMatch(
-        /^Debian GNU\/Linux \d+ \(\w+\) has no package nonesuch\.\n {2}E: Unable to locate package nonesuch\nFix: /,
+        isDebian
+          ? /^Debian GNU\/Linux \d+ \(\w+\) has no package nonesuch\.\n {2}E: Unable to locate package nonesuch\nFix: /
+          : /^Fedora Linux 42 \(Lab\) has no package nonesuch\.\n {2}No match for argument: nonesuch\n {2}Error: Unable to find a match: nonesuch\nFix: /,
       );
       expect(good).toMatchObject({
         status: "fulfilled",
-        value: { adopted: false, brought: expect.arrayContaining(["lua-dbi-common"]) },
+        value: { adopted: false, brought: expect.arrayContaining([broughtByDbi]) },
       });
       await packageHandler.delete(host, (good as PromiseFulfilledResult<PackageState>).value);
-      expect(await isInstalled("lua-dbi-common")).not.toBe("installed");
+      expect([await version(dbi), await version(broughtByDbi)]).toEqual(["", ""]);
     }, 100_000);
 
     test("another package manager is waited for", async () => {
-      await shell(
-        `systemd-run --quiet --unit=busy python3 -c "import fcntl,time
-f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); open('/run/busy', 'w'); time.sleep(3)"
-until [ -e /run/busy ]; do sleep .1; done`,
-      );
-      const state = await packageHandler.create(host, wanted("lua-dbi-common"));
+      await shell(distribution.occupy);
+      const state = await packageHandler.create(host, wanted("lua-event"));
       expect(await shell("systemctl is-active busy || true")).not.toBe("active");
       await packageHandler.delete(host, state);
     }, 60_000);
 
     test("a package without a repository to come from, and without a network, says so", async () => {
-      await shell(
-        "echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' > /etc/apt/apt.conf.d/99broken; apt-get clean",
-      );
-      const created = packageHandler.create(host, wanted("lua-dbi-common"));
-      await created.catch(() => undefined).finally(() => shell("rm /etc/apt/apt.conf.d/99broken"));
+      const [cutOff, reconnect] = isDebian
+        ? [
+            "echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' > /etc/apt/apt.conf.d/99broken; apt-get clean",
+            "rm /etc/apt/apt.conf.d/99broken",
+          ]
+        : [
+            "sed -i.good 's@^baseurl=.*@baseurl=http://127.0.0.1:9/@' /etc/yum.repos.d/fedora.repo; dnf -q clean all",
+            "mv /etc/yum.repos.d/fedora.repo.good /etc/yum.repos.d/fedora.repo",
+          ];
+      await shell(cutOff);
+      const created = packageHandler.create(host, wanted("lua-event"));
+      await created.catch(() => undefined).finally(() => shell(reconnect));
       await expect(created).rejects.toThrow(
-        /^lua-dbi-common could not be fetched\.\n {2}E: Failed to fetch .*127\.0\.0\.1[\s\S]*\nFix: Check the host's network/,
+        isDebian
+          ? /^lua-event could not be fetched\.\n {2}E: Failed to fetch .*127\.0\.0\.1[\s\S]*\nFix: Check the host's network/
+          : /^lua-event could not be fetched, nor could a list of packages\.\n[\s\S]*127\.0\.0\.1[\s\S]*\nFix: Check the host's network/,
       );
+    }, 60_000);
+
+    test("what came along, and somebody asked for by name since, stays", async () => {
+      const state = await packageHandler.create(host, wanted("lua-dbi-sqlite3"));
+      const needs = isDebian ? "lua-dbi-common" : "libpq5";
+      expect(state.brought).toContain(needs);
+      // Somebody asked for it by name since.
+      await shell(distribution.install(needs));
+      await packageHandler.delete(host, state);
+      expect([await version(dbi), await version(needs)]).toEqual(["", expect.stringMatching(/./)]);
+      await shell(distribution.remove(needs));
     }, 60_000);
 
     test("what the stack did not install stays; what it installed goes with what came along; data stays", async () => {
       await shell("touch /var/lib/prosody/users-data");
       await packageHandler.delete(host, { ...states[0]!, adopted: true });
-      expect(await isInstalled("prosody")).toBe("installed");
+      expect(await version("prosody")).toBe(states[0]!.version);
       // One after the other, the needed one first: the order in which the engine may ask.
       for (const state of states) await packageHandler.delete(host, state);
-      for (const name of [...names, "lua-sec", "lua5.4", "ssl-cert"]) {
-        expect([name, await isInstalled(name)]).not.toEqual([name, "installed"]);
-      }
-      expect(await shell("ls /var/lib/prosody/users-data /etc/prosody/prosody.cfg.lua")).not.toBe("");
+      for (const name of [...names, ...states[0]!.brought])
+        expect([name, await version(name)]).toEqual([name, ""]);
+      expect(await shell(`ls /var/lib/prosody/users-data /etc/prosody/${left}`)).not.toBe("");
       await packageHandler.delete(host, states[0]!);
     }, 100_000);
   });
@@ -205,8 +228,8 @@ until [ -e /run/busy ]; do sleep .1; done`,
         `cd /etc/prosody && sed -i '1i c2s_direct_tls_ports = { 5223 }' prosody.cfg.lua
 echo 'VirtualHost "example.test"' > conf.d/example.test.cfg.lua
 chown root:prosody conf.d/*
-systemctl restart prosody
-i=0; until [ -S /var/lib/prosody/prosody.sock ] || [ $i -gt 50 ]; do i=$((i + 1)); sleep .1; done`,
+systemctl enable prosody 2>&1; systemctl restart prosody
+i=0; until [ -S ${distribution.adminSocket} ] || [ $i -gt 50 ]; do i=$((i + 1)); sleep .1; done`,
       );
     }, 200_000);
 
@@ -305,7 +328,7 @@ i=0; until [ -S /var/lib/prosody/prosody.sock ] || [ $i -gt 50 ]; do i=$((i + 1)
 
       test("without an admin socket it is loaded by a signal, even of a server just started", async () => {
         await shell(
-          `sed -i 's/"admin_shell";//' /etc/prosody/prosody.cfg.lua; rm -f /var/lib/prosody/prosody.sock`,
+          `sed -i 's/"admin_shell";//' /etc/prosody/prosody.cfg.lua; rm -f ${distribution.adminSocket}`,
         );
         await machine.exec("systemctl restart prosody");
         state = await certificateHandler.update(host, state, inputs(renewed));
@@ -330,7 +353,7 @@ i=0; until [ -S /var/lib/prosody/prosody.sock ] || [ $i -gt 50 ]; do i=$((i + 1)
       test("a delete keeps copies; what is gone is no error", async () => {
         await certificateHandler.delete(host, state);
         expect(await certificateHandler.read(host, state)).toBeUndefined();
-        expect(await shell("ls /etc/prosody/certs")).toBe("");
+        expect(await shell("ls /etc/prosody/certs")).not.toContain("example.test");
         expect(await shell("cat /var/backups/prosody-pulumi/example.test.key-* | tail -c 300")).toContain(
           inputs(renewed).key.trim(),
         );
@@ -392,7 +415,7 @@ i=0; until [ -S /var/lib/prosody/prosody.sock ] || [ $i -gt 50 ]; do i=$((i + 1)
       }, 60_000);
 
       test("without its package it neither runs nor is enabled, and comes back with it", async () => {
-        await shell("DEBIAN_FRONTEND=noninteractive apt-get -y remove prosody 2>&1");
+        await shell(distribution.remove("prosody"));
         const read = (await serviceHandler.read(host, state))!;
         expect(read).toEqual({ ...state, enabled: false, active: false });
         await expect(serviceHandler.update(host, read, unit)).rejects.toThrow(/^there is no unit prosody\./);

@@ -195,3 +195,21 @@ test("a prepared host installs Prosody without the mirror", async () => {
   ).toMatch(/Need to get 0 B/);
   await down("prepared");
 }, 600_000);
+
+test("a host like Fedora has dnf with a repository of its own, the group wheel, and neither apt nor dpkg", async () => {
+  const host = await up("fedora", { release: "fedora" });
+  await host.exec("ip route del default");
+  expect(await host.exec("dnf -y install prosody firewalld policycoreutils-python-utils 2>&1")).toContain(
+    "Complete!",
+  );
+  expect(
+    await host.exec(
+      "rpm -q prosody; systemctl is-active prosody || true; systemctl is-enabled prosody || true; " +
+        "stat -c '%a %U:%G' /etc/prosody; readlink /etc/prosody/certs; ls -d /usr/lib64/prosody; id -nG admin; " +
+        "systemctl start firewalld && firewall-cmd --state; command -v apt-get dpkg || echo neither",
+    ),
+  ).toMatch(
+    /^prosody-13\.\S+\.fc42\.\S+\ninactive\ndisabled\n750 root:prosody\n\.\.\/pki\/prosody\n\/usr\/lib64\/prosody\nadmin wheel\nrunning\nneither\n$/,
+  );
+  await down("fedora");
+}, 600_000);

@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { root } from "../../config/root";
 import { trampoline } from "../../providers/resource";
+import { hostConfig } from "../helpers/host";
 import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
@@ -40,7 +41,7 @@ describe("the program and its provider", () => {
     copy = copyOfProgram();
     stack = await Stack.create(
       {
-        host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+        host: hostConfig(host),
         domains: {
           "example.test": {
             certificate: tls.certificateFile,

@@ -1,17 +1,18 @@
 import { domainToUnicode } from "node:url";
-import { features, type Release, releases, resolveModules } from "../../config/features";
+import { features, type Release, resolveModules } from "../../config/features";
 import { coreModules } from "../../config/module-names";
 import { Secret } from "../../config/secret";
 import type { LuaValue, Server } from "../../config/settings";
 import { server, variants } from "../fixtures/server";
+import { eachProsody } from "../helpers/distribution";
 import { expectGolden } from "../helpers/golden";
 import { RenderedProsody } from "../helpers/prosody";
 
-describe.each(releases)("the configuration on a real Prosody %s", (release) => {
+describe.each(eachProsody)("the configuration on a real Prosody %s", (release, host) => {
   let prosody: RenderedProsody;
 
   beforeAll(async () => {
-    prosody = await RenderedProsody.make("render", release);
+    prosody = await RenderedProsody.make("render", host);
   }, 300_000);
 
   test("brings the modules that the table of features counts as its own", async () => {

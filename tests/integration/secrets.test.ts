@@ -1,12 +1,13 @@
 import fs from "node:fs";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const first = "canary-first-Password";
 const second = "canary-second-Password";
 const option = "canary-option-value";
 
-describe.each<Release>(["trixie", "bookworm"])("secrets on Debian %s", (release) => {
+describe.each(debians)("secrets on Debian %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -21,7 +22,7 @@ describe.each<Release>(["trixie", "bookworm"])("secrets on Debian %s", (release)
     host = await lab(`secrets-${release}`, { release });
     tls = await certificate("example.test");
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: {
         "example.test": {
           certificate: tls.certificateFile,

@@ -1,5 +1,7 @@
 import { login } from "../../tools/login";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { distributions, everywhere } from "../helpers/distribution";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -9,7 +11,8 @@ const carol = { jid: "carol@example.test", password: "Carol's only" };
 const clean = { code: 0, rows: [], text: expect.any(String) };
 const mallory = "mallory@example.test";
 
-describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release) => {
+describe.each(everywhere)("a server on %s", (_title, release) => {
+  const distribution = distributions[release];
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -20,7 +23,7 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
     host = await lab(`server-${release}`, { release });
     tls = await certificate("example.test");
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: domains(tls),
       jids: {
         [alice.jid]: secret(alice.password),
@@ -106,8 +109,16 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
       ],
       [
         "the package removed",
-        "DEBIAN_FRONTEND=noninteractive apt-get -y remove prosody 2>&1",
-        ["Package prosody update", "Package prosody-modules update", "Service prosody update"],
+        distribution.remove("prosody"),
+        distribution.family === "debian"
+          ? ["Package prosody update", "Package prosody-modules update", "Service prosody update"]
+          : // Fedora's takes the link to the certificates along, and puts an edited configuration aside.
+            [
+              "Certificate example.test create",
+              "Configuration prosody create",
+              "Package prosody update",
+              "Service prosody update",
+            ],
         /~ installed *: false => true/,
       ],
     ];
@@ -139,10 +150,7 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
   });
 
   test("one up makes the server again on a host that lost everything", async () => {
-    await host.exec(
-      "DEBIAN_FRONTEND=noninteractive apt-get -y purge prosody prosody-modules 2>&1; " +
-        "rm -rf /etc/prosody /var/lib/prosody",
-    );
+    await host.exec(distribution.lose);
     expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
     expect(await stack.drift()).toEqual(clean);
     expect(await login(xmpp(), alice)).toMatchObject({ jid: "alice@example.test/login" });
@@ -154,7 +162,11 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
       change: () => Promise<Record<string, unknown>> | Record<string, unknown>,
       why: RegExp,
     ][] = [
-      ["a configuration that Prosody refuses", () => ({ options: { storage: "nonesuch" } }), /nonesuch/],
+      [
+        "a configuration that Prosody refuses",
+        () => ({ options: { authentication: "nonesuch" } }),
+        /nonesuch/,
+      ],
       ["a module that does not exist", () => ({ extraModules: ["nonesuch"] }), /module.*nonesuch/],
       [
         "a port already taken",
@@ -210,7 +222,7 @@ describe.each<Release>(["trixie", "bookworm"])("a server on Debian %s", (release
   test("destroy leaves the host without what the stack made, and with archives of what it deleted", async () => {
     const { code, text } = await stack.destroy();
     expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
-    expect(await host.exec("dpkg -l prosody prosody-modules 2>&1 | grep ^ii || true")).toBe("");
+    expect(await host.exec(distribution.version("prosody"))).toBe("");
     expect(await host.exec("ls /etc/prosody/certs/example.test.* 2>&1 || true")).toContain("No such file");
     const archives = (await host.exec("ls /var/backups/prosody-pulumi")).trim().split("\n");
     for (const { jid } of [alice, bob, carol]) {

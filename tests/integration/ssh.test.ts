@@ -9,6 +9,7 @@ import { paths } from "../../lab/paths";
 import { osRelease } from "../../providers/facts/os-release";
 import { readFiles, removeFiles, writeFiles } from "../../providers/ssh/files";
 import { openHost, type SshHost } from "../../providers/ssh/host";
+import { hostSettings } from "../helpers/host";
 import { type LabHost, lab } from "../helpers/lab";
 
 const directory = mkdtempSync(path.join(tmpdir(), "prosody-ssh-"));
@@ -28,16 +29,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const settings = (host: LabHost, more: Partial<HostSettings> = {}): HostSettings => ({
-  address: host.address,
-  port: 22,
-  user: "root",
-  trust: { kind: "pinned", hostKeys: [host.hostKey] },
-  login: { privateKeyFile: host.privateKeyFile },
-  sudo: false,
-  connectTimeout: 10,
-  ...more,
-});
+const settings = (host: LabHost, more: Partial<HostSettings> = {}) =>
+  hostSettings(host, { connectTimeout: 10, ...more });
 
 async function open(host: LabHost, more: Partial<HostSettings> = {}): Promise<SshHost> {
   const made = await openHost(settings(host, more), host.name);

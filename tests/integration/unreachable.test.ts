@@ -3,10 +3,10 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
-describe.each<Release>(["trixie", "bookworm"])("a host with Debian %s that can't be used", (release) => {
+describe.each(debians)("a host with Debian %s that can't be used", (release) => {
   let host: LabHost;
   let tls: Certificate;
   let stack: Stack;

@@ -30,14 +30,18 @@ const env = machine(
     "/project/certs/root.crt": authority.certificate,
     "/project/certs/example.net.fullchain.pem": net.certificate + authority.certificate,
     "/home/me/.ssh/id_ed25519": ssh.private,
-    "/home/me/.ssh/known_hosts": "",
+    "/home/me/.ssh/known_hosts": `bastion.example.com ${sshKeyPair().public}`,
     "/run/agent": "",
   },
   { agent: "/run/agent" },
 );
 
 /** Option → what the engine would decrypt there. */
-const secrets: Record<string, string> = { passphrase: "open sesame", key: net.key };
+const secrets: Record<string, string> = {
+  passphrase: "open sesame",
+  key: net.key,
+  secret: "c2VjcmV0IG9mIHRoZSBsYWI=",
+};
 
 /** The stack config as the engine hands it over, without the engine. */
 function stackConfig(): Record<string, unknown> {
@@ -51,12 +55,12 @@ function stackConfig(): Record<string, unknown> {
 }
 
 test("docs/Pulumi.example.yaml is a stack config without a mistake or a warning", () => {
-  const encrypted = new Set(["host", "domains", "jids"]);
+  const encrypted = new Set(["host", "domains", "jids", "components", "dns", "storage"]);
   const { settings, problems } = parse(stackConfig(), env, encrypted);
   expect(problems).toEqual([]);
   expect(settings!.warnings).toEqual([]);
   expect(settings!.servers[0]).toMatchObject({
-    domains: [{ name: "example.com" }, { name: "example.net" }],
+    domains: [{ name: "example.com" }, { name: "example.net" }, { name: "example.org" }],
     jids: [
       { jid: "alice@example.com", policy: "initial" },
       { jid: "bob@example.net", policy: "enforced" },

@@ -14,7 +14,7 @@ import { roleModules, server } from "../../fixtures/server";
 const usual =
   "tls saslauth disco roster smacks limits carbons mam csi_simple cloud_notify pep vcard4 vcard_legacy bookmarks " +
   "private blocklist register invites invites_adhoc invites_register ping time uptime version " +
-  "server_contact_info dialback s2s_bidi websocket admin_shell admin_adhoc";
+  "server_contact_info dialback s2s_bidi websocket external_services admin_shell admin_adhoc";
 
 describe("the default list", () => {
   test("needs no community module on 13.0", () => {
@@ -65,7 +65,7 @@ describe.each<[Release, string[]]>([
       ..."roster saslauth tls dialback disco private vcard_legacy version uptime time ping pep register".split(
         " ",
       ),
-      ..."blocklist smacks carbons mam csi_simple cloud_notify admin_shell".split(" "),
+      ..."blocklist smacks carbons mam csi_simple cloud_notify external_services admin_shell".split(" "),
     ]);
     expect(resolved.rooms).toEqual(["muc_mam"]);
     expect(resolved.community).toEqual(community);
@@ -90,10 +90,32 @@ describe.each<[Release, string[]]>([
 
 const resolve = (changes: Parameters<typeof server>[0], release: Release = "13.0", available?: Set<string>) =>
   resolveModules(
-    server({ modules: ["tls", "saslauth", "disco", "admin_shell"], ...changes }),
+    server({
+      modules: ["tls", "saslauth", "disco", "admin_shell"],
+      turn: { ...server().turn, enabled: false },
+      ...changes,
+    }),
     release,
     available,
   );
+
+describe("external_services", () => {
+  test("comes with TURN, whatever the list of modules is", () =>
+    expect(resolve({ turn: server().turn }).global).toContain("external_services"));
+
+  test("goes with it", () => {
+    const { global, report } = resolve({ modules: [...server().modules] });
+    expect(global).not.toContain("external_services");
+    expect(report).toContainEqual({
+      name: "external_services",
+      outcome: "dropped",
+      why: "`turn` is off",
+    });
+  });
+
+  test("stays where the user asks for it, to name other servers", () =>
+    expect(resolve({ extraModules: ["external_services"] }).global).toContain("external_services"));
+});
 
 describe("extraModules", () => {
   test("an unknown name is taken as a community module, one of Prosody's is not", () =>
@@ -117,7 +139,7 @@ describe("extraModules", () => {
 
   test.each([
     ["auth_ldap", "dropped", "not for this list: `options: { authentication: ldap }`"],
-    ["storage_sql", "dropped", "not for this list: `options: { storage: sql }`"],
+    ["storage_sql", "dropped", "not for this list: `storage`"],
     ["posix", "built in", "every server does this unasked"],
     ["presence", "built in", "every server does this unasked"],
     ["compression", "dropped", "compression under encryption leaks what is said (XEP-0138)"],

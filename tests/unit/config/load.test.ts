@@ -42,7 +42,7 @@ test("every problem in one error that Pulumi prints as it is", () => {
   expect(load).toThrow(pulumi.RunError);
   expect(load).toThrow(
     `The stack config has 4 problems; nothing was changed.
-  prosody:domains: name at least one domain, with its certificate and key.
+  prosody:domains: name at least one domain, with its certificate.
   prosody:jids["alice@example.com"]: this word for nothing is no password; an account that must not exist has an empty value: pulumi config set --path 'jids["JID"]' ''.
   prosody:ports.https = 443: Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (firewall-cmd --add-forward-port=port=443:proto=tcp:toport=PORT).
   prosody:tls: give a map with minimum.
@@ -72,6 +72,41 @@ describe("the provider's hosts", () => {
     const hosts = parseHosts(provider(host));
     expect([...hosts]).toEqual([["prosody", expected]]);
     expect(hosts.get("prosody")!.login.privateKey!.reveal()).toBe(sshKeys.plain.private);
+  });
+  test("of several servers are the program's, by name", () => {
+    const servers = {
+      berlin: { host, domains, jids },
+      paris: {
+        host: { ...host, address: "paris.example.net" },
+        domains: {
+          "other.example": {
+            certificate: pki.other.certificate,
+            key: pki.other.key,
+            intermediates: pki.inner.certificate,
+          },
+        },
+      },
+    };
+    stack({ servers, domains: {}, jids: {} }, ["prosody:servers"]);
+    const expected = load().servers.map(({ name, host }) => [name, host]);
+    const config = { get: (key: string) => (key === "prosody:servers" ? JSON.stringify(servers) : "") };
+    expect([...parseHosts(config)]).toEqual(expected);
+    expect(expected.map(([name]) => name)).toEqual(["berlin", "paris"]);
+  });
+  test("of several servers are refused without a value", () => {
+    const servers = {
+      berlin: { host: { ...host, user: "hunter2" } },
+      paris: { host: { ...host, port: "hunter2" } },
+    };
+    const config = {
+      get: (key: string) => (key === "prosody:servers" ? JSON.stringify(servers) : undefined),
+    };
+    expect(() => parseHosts(config, environment)).toThrow(
+      `The stack config has 2 problems; nothing was changed.
+  prosody:servers.berlin.host.user: a user other than root can't install Prosody; add sudo: true, or sudo: { password: … }.
+  prosody:servers.paris.host.port: give SSH's port, a whole number from 1 to 65535.
+Every option`,
+    );
   });
   test("may be an address alone", () => {
     expect(parseHosts(provider("xmpp.example.com"), environment).get("prosody")).toMatchObject({

@@ -2,7 +2,7 @@ import { parse } from "../../../config/parse";
 import { changed, environment, files, good, pki, sshKeys } from "../../fixtures/bad-configs/base";
 import { machine } from "../../helpers/environment";
 
-const all = ["host", "domains", "jids", "options"];
+const all = ["host", "domains", "jids", "components", "options"];
 
 /** Warnings of a stack config without problems; the chain goes up to the root and everything is encrypted. */
 function warnings(config: Record<string, unknown>, encrypted = all, env = environment): string[] {
@@ -32,27 +32,45 @@ const names = "among its subject alternative names (or *.example.com), or set";
 describe("a certificate for the bare domain alone", () => {
   test.each<[string, object, string[]]>([
     [
-      "is not enough for rooms and uploads",
+      "is not enough for rooms, uploads and calls",
       {},
       [
-        `${uncovered} conference.example.com and upload.example.com, so users of other servers can't join rooms and clients can't upload files. Ask for a certificate with these names ${names} prosody:conference: false or prosody:upload: false.`,
+        `${uncovered} conference.example.com, upload.example.com and turn.example.com, so users of other servers can't join rooms, clients can't upload files and calls can't be relayed over TLS. Ask for a certificate with these names ${names} prosody:conference: false, prosody:upload: false or prosody:ports.turnTls: false.`,
       ],
     ],
     [
       "is enough for rooms without other servers",
-      { ports: { server: false } },
+      { ports: { server: false, turnTls: false } },
       [
         `${uncovered} upload.example.com, so clients can't upload files. Ask for a certificate with this name ${names} prosody:upload: false.`,
       ],
     ],
     [
       "names the subdomain that is used",
-      { upload: false, conference: { subdomain: "rooms" } },
+      { upload: false, turn: false, conference: { subdomain: "rooms" } },
       [
         `${uncovered} rooms.example.com, so users of other servers can't join rooms. Ask for a certificate with this name ${names} prosody:conference: false.`,
       ],
     ],
-    ["is enough without them", { upload: false, conference: false }, []],
+    [
+      "is not enough for an external component that other servers talk to",
+      { upload: false, conference: false, turn: false, components: { irc: "hunter2" } },
+      [
+        `${uncovered} irc.example.com, so users of other servers can't reach irc.example.com. Ask for a certificate with this name among its subject alternative names (or *.example.com).`,
+      ],
+    ],
+    [
+      "is enough for an external component without other servers",
+      {
+        upload: false,
+        conference: false,
+        turn: false,
+        components: { irc: "hunter2" },
+        ports: { server: false },
+      },
+      [],
+    ],
+    ["is enough without them", { upload: false, conference: false, turn: false }, []],
   ])("%s", (_what, more, expected) => {
     expect(warnings(config(domain("bare"), more))).toEqual(expected);
   });
@@ -65,7 +83,7 @@ test("a wildcard beside the domain covers its subdomains", () => {
 test("a certificate that expires soon", () => {
   const late = machine(files, { now: new Date("2026-12-20") });
   expect(warnings(config(domain("leaf")), all, late)).toEqual([
-    'prosody:domains["example.com"].certificate: it expires on 2027-01-01; renew it.',
+    'prosody:domains["example.com"].certificate: it expires on 2027-01-01, in 12 days. Replace the files by renewed ones and run pulumi up, or let the host renew it by itself (acme).',
   ]);
 });
 
@@ -91,7 +109,10 @@ test("secrets in clear, each with the command that encrypts it", () => {
     [["domains", "example.com"], { certificate: pki.selfSigned.certificate, key: pki.selfSigned.key }],
     [["jids", "bob@example.com"], { password: "hunter2" }],
     [["jids", "mallory@example.com"], null],
+    [["ports", "server"], false],
+    [["components"], { irc: "hunter2", xmpp: { secret: "hunter2", domains: { "example.com": "hunter2" } } }],
     [["options"], { turn_external_secret: "hunter2", c2s_idle_timeout: 300 }],
+    [["options"], { registration_secret: "hunter2", c2s_idle_timeout: 300 }],
   );
   const clear = (option: string) =>
     `prosody:${option}: it is stored in clear. Encrypt it: pulumi config set --path --secret '${option}'`;
@@ -99,9 +120,21 @@ test("secrets in clear, each with the command that encrypts it", () => {
     clear('jids["alice@example.com"]'),
     clear('jids["bob@example.com"].password'),
     clear('domains["example.com"].key'),
+    clear("components.irc"),
+    clear("components.xmpp.secret"),
+    clear('components.xmpp.domains["example.com"]'),
     clear("host.privateKey"),
     clear("host.passphrase"),
     clear("host.sudo.password"),
-    clear("options.turn_external_secret"),
+    clear("options.registration_secret"),
   ]);
+});
+
+test("external components that connect from elsewhere", () => {
+  const open = (componentInterfaces: unknown) =>
+    warnings(config(domain("leaf"), { componentInterfaces, ports: { components: 5555 } }));
+  expect(open(["127.0.0.1", "10.0.0.5", "::"])).toEqual([
+    "prosody:componentInterfaces: external components may connect at 10.0.0.5 and ::, without encryption. See that nobody else reaches port 5555 there, or leave the option out.",
+  ]);
+  expect(open(["127.0.0.1", "::1"])).toEqual([]);
 });

@@ -1,9 +1,11 @@
-import { packages } from "../../../providers/facts/packages";
+import { osRelease } from "../../../providers/facts/os-release";
+import { packages as packagesOf } from "../../../providers/facts/packages";
 import { packageHandler } from "../../../providers/handlers/package";
 import type { PackageInputs, PackageState } from "../../../providers/package";
 import { type Answer, FakeHost } from "../../helpers/fake-host";
 
-const os = "Debian GNU/Linux 13 (trixie)";
+const packages = packagesOf("debian");
+const debian = 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n';
 
 /** A Debian host whose packages change as apt is told; `apt` answers the runs of apt-get, in their order. */
 class Debian extends FakeHost {
@@ -26,7 +28,8 @@ class Debian extends FakeHost {
     super({
       answers: {
         "/apt-get|dpkg|apt-mark/": answer,
-        [packages.script]: () => [os, "apt", ...list()].join("\n"),
+        [osRelease.script]: debian,
+        [packages.script]: () => list().join(""),
       },
     });
   }
@@ -41,6 +44,7 @@ const wanted = (name: string): PackageInputs => ({ server: "xmpp", package: name
 const state = (name: string, rest: Partial<PackageState> = {}): PackageState => ({
   ...wanted(name),
   version: "13.0.1-1",
+  family: "debian",
   adopted: false,
   brought: [],
   ...rest,
@@ -53,27 +57,13 @@ const remove = (names: string) => `apt-get -y -q -o Dpkg::Use-Pty=0 remove ${nam
 describe("the fact", () => {
   test("counts only what is really installed", () => {
     const stdout = [
-      os,
-      "apt",
       "installed prosody 13.0.1-1+deb13u1",
       "config-files readline-common 8.2-6",
       "half-configured lua-sec 1.3.2-2",
       "not-installed lua-event ",
       "",
     ].join("\n");
-    expect(packages.parse(stdout)).toEqual({
-      os,
-      manager: "apt",
-      installed: { prosody: "13.0.1-1+deb13u1" },
-    });
-  });
-
-  test("names no package manager where there is none", () => {
-    expect(packages.parse("Alpine Linux v3.20\n")).toEqual({
-      os: "Alpine Linux v3.20",
-      manager: "",
-      installed: {},
-    });
+    expect(packages.parse(stdout)).toEqual({ prosody: "13.0.1-1+deb13u1" });
   });
 });
 
@@ -220,11 +210,14 @@ describe("create", () => {
     expect(fix).toMatch(/^Fix: \S/);
   });
 
-  test("refuses a host without a package manager that it knows", async () => {
-    const host = new FakeHost({ answers: { [packages.script]: "Alpine Linux v3.20\n" } });
+  test("refuses a host of neither family before anything is changed", async () => {
+    const host = new FakeHost({
+      answers: { [osRelease.script]: 'ID=alpine\nPRETTY_NAME="Alpine Linux v3.22"\n' },
+    });
     await expect(packageHandler.create(host, wanted("prosody"))).rejects.toThrow(
-      "Alpine Linux v3.20 has none of the package managers apt.",
+      "the host runs Alpine Linux v3.22 (ID=alpine), which is not supported.",
     );
+    expect(host.changes).toEqual([]);
   });
 });
 
@@ -240,7 +233,7 @@ describe("read and update", () => {
       ["prosody", "lua-event"].map((name) => packageHandler.read(host, state(name))),
     );
     expect(found.map((each) => each?.version)).toEqual(["13.0.2-1", "0.4"]);
-    expect(host.scripts).toEqual([packages.script]);
+    expect(host.scripts).toEqual([osRelease.script, packages.script]);
   });
 
   test("update installs again and remembers whose package it was", async () => {
@@ -251,10 +244,11 @@ describe("read and update", () => {
     );
   });
 
-  test("the version goes from the state into the next inputs, and is no difference of its own", () => {
+  test("version and family go from the state into the next inputs, and are no difference of their own", () => {
     expect(packageHandler.complete!(wanted("prosody"), state("prosody"))).toEqual({
       ...wanted("prosody"),
       version: "13.0.1-1",
+      family: "debian",
     });
     expect(packageHandler.complete!(wanted("prosody"), undefined)).toEqual(wanted("prosody"));
     expect(packageHandler.diff!(state("prosody"), { ...wanted("prosody"), version: "13.0.0-1" })).toEqual([]);

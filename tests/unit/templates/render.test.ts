@@ -1,6 +1,6 @@
 import { releases } from "../../../config/features";
 import { Secret } from "../../../config/secret";
-import { renderConfiguration } from "../../../templates/render";
+import { renderComponent, renderConfiguration } from "../../../templates/render";
 import { domain, server, variants } from "../../fixtures/server";
 import { expectGolden } from "../../helpers/golden";
 
@@ -33,14 +33,21 @@ test("every file is root's, and Prosody's group may read it", () => {
 test("the same settings give the same text", () => expect(text({})).toBe(text({})));
 
 describe("secrets", () => {
-  const options = { turn_external_secret: new Secret("s3cret"), sql: { password: new Secret("pa55") }, x: 1 };
+  const options = { registration_secret: new Secret("s3cret"), sql: { password: new Secret("pa55") }, x: 1 };
 
   test("are in a file of their own, included by its name alone", () => {
-    const rendered = render({ options });
-    expect(JSON.stringify([rendered.files, rendered.warnings, rendered.report])).not.toMatch(/s3cret|pa55/);
-    expect(rendered.secrets[secrets]!.content.split("\n").slice(-3)).toEqual([
-      'turn_external_secret = "s3cret"',
+    const rendered = renderConfiguration(
+      server({ options }),
+      "13.0",
+      "debian",
+      new Secret("shared with coturn"),
+    );
+    const others = [rendered.files, rendered.warnings, rendered.report];
+    expect(JSON.stringify(others)).not.toMatch(/s3cret|pa55|shared with coturn/);
+    expect(rendered.secrets[secrets]!.content.split("\n").slice(-4)).toEqual([
+      'registration_secret = "s3cret"',
       'sql = { password = "pa55" }',
+      'external_service_secret = "shared with coturn"',
       "",
     ]);
     expect(lines({ options }, /^Include/)).toEqual(['Include "secrets.cfg.lua"']);
@@ -53,8 +60,9 @@ describe("secrets", () => {
   });
 
   test("none: no file, no Include", () => {
-    expect(render({ options: { x: 1 } }).secrets).toEqual({});
-    expect(lines({ options: { x: 1 } }, /Include/)).toEqual([]);
+    const plain = { options: { x: 1 }, turn: { ...server().turn, enabled: false } };
+    expect(render(plain).secrets).toEqual({});
+    expect(lines(plain, /Include/)).toEqual([]);
   });
 });
 
@@ -124,7 +132,7 @@ test.each([
 ])("two hosts of one name are refused", (changes, name) =>
   expect(() => render(changes)).toThrow(
     `Two virtual hosts or services are called ${name}: change prosody:domains, or the subdomain in ` +
-      "prosody:conference, prosody:upload or prosody:proxy65.",
+      "prosody:conference, prosody:upload or prosody:proxy65, or the name in prosody:components.",
   ),
 );
 
@@ -146,5 +154,34 @@ describe("warnings", () => {
     expect(render({ options: { allow_registration: true } }).warnings).toEqual([
       "prosody:options: allow_registration is true: everybody may make an account.",
     ]);
+  });
+});
+
+describe("external components", () => {
+  const component = (name: string, domain: string) => ({
+    name: `${name}.${domain}`,
+    subdomain: name,
+    domain,
+    secret: new Secret('q"u\\o'),
+  });
+
+  test("are included below their virtual host, without their secret", () => {
+    const components = [component("irc", "example.test")];
+    expect(lines({ components }, /component/i)).toContain('Include "component-irc.example.test.cfg.lua"');
+    expect(text({ components })).not.toContain("component_secret");
+    expect(text({ components, componentInterfaces: ["10.0.0.5"] })).toMatch(
+      /^component_interfaces = \{ "10\.0\.0\.5" \}$/m,
+    );
+  });
+
+  test("have a file of their own, in Unicode", () => {
+    const { path, file } = renderComponent(component("irc", "xn--bcher-kva.test"));
+    expect({ path, ...file }).toEqual({
+      path: "/etc/prosody/component-irc.xn--bcher-kva.test.cfg.lua",
+      content: expect.stringMatching(/^Component "irc\.bücher\.test"\n\tcomponent_secret = "q\\"u\\\\o"\n$/m),
+      mode: "0640",
+      owner: "root",
+      group: "prosody",
+    });
   });
 });

@@ -20,6 +20,10 @@ describe("inputs", () => {
     expect(reasons({ secrets: { "/etc/prosody/conf.d/secret.cfg.lua": file("x = 1") } })).toEqual([]);
   });
 
+  test("that a failure elsewhere left out are no problem of their own", () => {
+    expect(reasons({ files: undefined })).toEqual([]);
+  });
+
   test("need the main file, once", () => {
     expect(reasons({ files: {} })).toEqual([`files: ${main} is missing`]);
     expect(reasons({ secrets: { [main]: file("") } })).toEqual([`files: ${main} is among the secrets, too`]);

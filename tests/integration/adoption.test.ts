@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { login } from "../../tools/login";
+import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { Stack, secret } from "../helpers/stack";
+
+/** As an administrator may have written it by hand. */
+const theirs = `
+admins = { "boss@example.test" }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "admin_shell", "motd", "posix" }
+motd_text = "Welcome"
+turn_external_secret = "hush hush"
+c2s_ports = { 5222, 15222 }
+certificates = "certs"
+log = { info = "/var/log/prosody/prosody.log" }
+VirtualHost "example.test"
+VirtualHost "other.test"
+Component "rooms.example.test" "muc"
+`;
+
+describe("a server that runs already, on Debian trixie", () => {
+  let host: LabHost;
+  let stack: Stack;
+  let tls: Certificate;
+  const server = () => ({ address: host.address, port: 5222, caFile: tls.caFile });
+  const addUser = (jid: string, password: string) =>
+    `printf '${password}\\n${password}\\n' | prosodyctl adduser ${jid}`;
+  const compare = () => stack.tool(["compare", "--stack", "test"]);
+  const traces = () =>
+    host.exec(
+      "cd / && find etc/prosody var/lib/prosody -type f | sort | xargs md5sum; systemctl show -P MainPID prosody",
+    );
+
+  beforeAll(async () => {
+    host = await lab("adoption");
+    tls = await certificate("example.test");
+    const pem = (...names: string[]) => names.map((name) => readFileSync(name, "utf8")).join("");
+    const put = (name: string, text: string) =>
+      `install -m 0640 -g prosody /dev/stdin /etc/prosody/${name} <<'EOF'\n${text}EOF\n`;
+    await host.exec(
+      "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prosody >/dev/null 2>&1\n" +
+        put("certs/example.test.crt", pem(tls.certificateFile, tls.intermediateFile)) +
+        put("certs/example.test.key", pem(tls.keyFile)) +
+        put("prosody.cfg.lua", theirs) +
+        "systemctl restart prosody; for i in $(seq 100); do ss -lx | grep -q prosody.sock && break; sleep .1; done\n" +
+        [
+          addUser("boss@example.test", "old"),
+          addUser("carol@example.test", "hers"),
+          addUser("dave@other.test", "his"),
+        ].join("; "),
+    );
+    stack = await Stack.create({
+      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      domains: {
+        "example.test": {
+          certificate: tls.certificateFile,
+          keyFile: tls.keyFile,
+          intermediates: [tls.intermediateFile],
+        },
+      },
+      jids: { "boss@example.test": secret("new"), "alice@example.test": secret("hers too") },
+      admins: ["boss@example.test"],
+    });
+  }, 300_000);
+
+  afterAll(() => stack?.remove());
+
+  test("is shown beside the stack config, without a change and without its secrets", async () => {
+    const before = await traces();
+    const { code, text } = await compare();
+    expect(code).toBe(1);
+    for (const line of [
+      "- other.test: up takes it out of the configuration; its data stay on the host.",
+      "- rooms.example.test: up takes it out",
+      "+ conference.example.test",
+      "- motd: up unloads it. To keep it: prosody:extraModules: [motd, posix]",
+      "+ mam",
+      "- 15222 (c2s): up closes it.",
+      "+ 5281 (https)",
+      "+ alice@example.test",
+      "carol@example.test: not in prosody:jids, so it is left alone",
+      `pulumi config set --path --secret 'jids["carol@example.test"]'`,
+      '-motd_text = "Welcome"',
+      "-turn_external_secret = [secret]",
+    ])
+      expect(text).toContain(line);
+    expect(text).not.toContain("boss@example.test: ");
+    expect(text).not.toContain("hush");
+    expect(await traces()).toBe(before);
+  }, 120_000);
+
+  test("is taken over by up: accounts keep their passwords, nothing of anybody is lost", async () => {
+    await stack.configure({ extraModules: ["motd"], options: { motd_text: "Welcome" } });
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    expect(await login(server(), { jid: "boss@example.test", password: "old" })).toHaveProperty("jid");
+    expect(await login(server(), { jid: "carol@example.test", password: "hers" })).toHaveProperty("jid");
+    expect(await login(server(), { jid: "alice@example.test", password: "hers too" })).toHaveProperty("jid");
+    expect(await host.exec("ls /var/lib/prosody/other%2etest/accounts")).toBe("dave.dat\n");
+    expect(await host.exec("cat /var/backups/prosody-pulumi/original/files/prosody.cfg.lua")).toBe(theirs);
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+  }, 240_000);
+
+  test("and after that only what is left alone is told", async () => {
+    const { text } = await compare();
+    expect(text).toContain("carol@example.test: not in prosody:jids");
+    expect(text.split("\n").filter((line) => /^ *[-+~] /.test(line))).toEqual([]);
+  }, 60_000);
+
+  test("destroy gives the administrator's configuration back", async () => {
+    expect(await stack.destroy()).toMatchObject({ code: 0 });
+    expect(await host.exec("cat /etc/prosody/prosody.cfg.lua")).toBe(theirs);
+  }, 120_000);
+});

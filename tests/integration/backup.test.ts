@@ -1,0 +1,140 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { login } from "../../tools/login";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { Stack, secret } from "../helpers/stack";
+import { alice, bob, findings, live } from "../helpers/users";
+
+const passphrase = "correct horse battery staple";
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-backup-"));
+
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
+
+describe.each(debians)("backup of Debian %s, restored on Debian trixie", (release) => {
+  let old: LabHost;
+  let fresh: LabHost;
+  let stack: Stack;
+  let tls: Certificate;
+  let before: Awaited<ReturnType<typeof findings>>;
+  let upload: { file: string };
+  const file = path.join(scratch, `${release}.tar.gz.age`);
+
+  const server = (host: LabHost) => ({ address: host.address, port: 5222, caFile: tls.caFile });
+  const access = (host: LabHost) => hostConfig(host);
+  const tool = (name: string, ...args: string[]) =>
+    stack.tool([name, "--stack", "test", ...args], { PROSODY_BACKUP_PASSPHRASE: passphrase });
+
+  beforeAll(async () => {
+    [old, fresh] = await Promise.all([
+      lab(`backup-${release}`, { release }),
+      lab(`restored-${release}`, { release: "trixie" }),
+    ]);
+    tls = await certificate("example.test");
+    stack = await Stack.create({
+      host: access(old),
+      domains: {
+        "example.test": {
+          certificate: tls.certificateFile,
+          keyFile: tls.keyFile,
+          intermediates: [tls.intermediateFile],
+        },
+      },
+      jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) },
+    });
+    await stack.must("up", "--yes", "--skip-preview");
+    upload = await live(server(old));
+    const random = "/var/lib/prosody/upload%2eexample%2etest/http_file_share/random.bin";
+    await old.exec(`head -c 300000 /dev/urandom > ${random}; chown prosody:prosody ${random}`);
+    await old.exec("printf 'hers\\nhers\\n' | prosodyctl adduser carol@example.test");
+    before = await findings(server(old), upload);
+  }, 400_000);
+
+  afterAll(() => stack?.remove());
+
+  test("is one encrypted file that only its owner can read, and leaves the server as it was", async () => {
+    const started = (await old.exec("systemctl show -P NRestarts prosody")).trim();
+    const run = await tool("backup", "--encrypt", "--output", file);
+    expect(run).toEqual({
+      code: 0,
+      text: expect.stringMatching(/MB in .* s; Prosody was stopped for \d\.\d s\./),
+    });
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+    expect(fs.readFileSync(file, "latin1").slice(0, 22)).toBe("age-encryption.org/v1\n");
+    expect(fs.readdirSync(scratch).filter((name) => name.endsWith(".part"))).toEqual([]);
+    expect(await old.exec("ls -A /var/lib/prosody | grep -e pulumi || true")).toBe("");
+    expect((await old.exec("systemctl show -P NRestarts prosody")).trim()).toBe(started);
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+    expect(await findings(server(old), upload)).toEqual(before);
+  }, 120_000);
+
+  test("never replaces a file, and takes no passphrase that is not the right one", async () => {
+    expect(await tool("backup", "--encrypt", "--output", file)).toEqual({
+      code: 1,
+      text: expect.stringContaining("Give another --output"),
+    });
+    const wrong = await stack.tool(["restore", "--stack", "test", file], {
+      PROSODY_BACKUP_PASSPHRASE: "guessed",
+    });
+    expect(wrong).toEqual({
+      code: 1,
+      text: expect.stringContaining("can't be opened with this passphrase"),
+    });
+  }, 60_000);
+
+  test("a host that has data is left alone", async () => {
+    expect(await tool("restore", file)).toEqual({
+      code: 1,
+      text: expect.stringContaining("add --replace"),
+    });
+    expect(await findings(server(old), upload)).toEqual(before);
+  }, 60_000);
+
+  test("what is damaged changes nothing", async () => {
+    await stack.configure({ host: access(fresh) });
+    const damaged = path.join(scratch, `${release}-damaged.age`);
+    const bytes = fs.readFileSync(file);
+    expect(bytes.length).toBeGreaterThan(300_000);
+    fs.writeFileSync(damaged, bytes.subarray(0, bytes.length - 70_000));
+    const run = await tool("restore", damaged);
+    expect(run).toEqual({ code: 1, text: expect.stringContaining("was broken off") });
+    expect(
+      await fresh.exec(
+        "find /var/lib/prosody -name '*.dat' ! -name cron.dat 2>/dev/null; ls -A /var/lib/prosody | grep pulumi || true",
+      ),
+    ).toBe("");
+  }, 120_000);
+
+  test("brings everything to an empty host, and up brings the rest", async () => {
+    expect(await tool("restore", file)).toEqual({
+      code: 0,
+      text: expect.stringContaining("Prosody does not run yet: pulumi up --run-program --stack test"),
+    });
+    expect((await fresh.exec("systemctl is-active prosody || true")).trim()).toBe("inactive");
+    expect(await stack.up("--run-program")).toMatchObject({ code: 0 });
+    expect(await findings(server(fresh), upload)).toEqual(before);
+    expect(await login(server(fresh), { jid: "carol@example.test", password: "hers" })).toHaveProperty("jid");
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+  }, 300_000);
+
+  test("--replace archives what was there, and the running server goes on with the backup's data", async () => {
+    await fresh.exec(
+      "prosodyctl deluser bob@example.test; printf 'x\\nx\\n' | prosodyctl adduser late@example.test",
+    );
+    const run = await tool("restore", file, "--replace");
+    expect(run).toEqual({
+      code: 0,
+      text: expect.stringMatching(/What was there is in (\S+) .*Prosody runs with it; it was stopped/s),
+    });
+    expect(await findings(server(fresh), upload)).toEqual(before);
+    expect(await login(server(fresh), { jid: "late@example.test", password: "x" })).toEqual({
+      error: "not-authorized",
+    });
+    const [, archive] = /What was there is in (\S+)/.exec(run.text)!;
+    expect(await fresh.exec(`tar -tzf ${archive} | grep late.dat; stat -c '%a %U' ${archive}`)).toMatch(
+      /accounts\/late\.dat\n.*600 root/s,
+    );
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+  }, 120_000);
+});

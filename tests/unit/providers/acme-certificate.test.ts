@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
+import { type Lineage, lineages } from "../../../providers/facts/lineages";
+import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
+import { FakeHost } from "../../helpers/fake-host";
+import { certified } from "../../helpers/x509";
+
+const inputs: AcmeCertificateInputs = {
+  server: "prosody",
+  domain: "example.test",
+  names: ["example.test", "upload.example.test"],
+  email: "a@example.test",
+  directory: "https://ca/dir",
+  ca: "",
+  hook: "#!/bin/sh\n",
+  deployed: true,
+  overdue: "",
+};
+const leaf = certified({
+  subject: "x",
+  names: ["upload.example.test", "example.test"],
+  from: "2026-01-01",
+  to: "2026-04-01",
+});
+const certificate = createHash("sha256").update(leaf.certificate).digest("hex");
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+const now = (date: string) => `now ${Date.parse(date) / 1000}\n`;
+const row = ({ pair = "yes", deployed = "yes", directory = inputs.directory, hook = inputs.hook } = {}) =>
+  `lineage example.test ${pair} ${deployed} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
+const state = { ...inputs, expires: "2026-04-01T00:00:00.000Z", certificate, adopted: false };
+const good = now("2026-02-01") + row();
+
+/** @param after what the host says once certbot or the hook ran */
+function hostWith(before: string, after = good) {
+  let said = before;
+  const change = () => {
+    said = after;
+    return "";
+  };
+  return new FakeHost({
+    answers: {
+      [lineages.script]: () => said,
+      "/certbot certonly/": change,
+      "/certbot update_account/": "",
+      "/^RENEWED_LINEAGE=/": change,
+      "/daemon-reload/": change,
+      "/tar -C/": "",
+    },
+  });
+}
+
+const ran = (host: FakeHost) =>
+  host.changes.flatMap(
+    (script) =>
+      /certbot (certonly|update_account|delete)|^RENEWED_LINEAGE|daemon-reload/.exec(script)?.[0] ?? [],
+  );
+
+test("what is there and good is adopted, and no authority is asked", async () => {
+  const host = hostWith(good);
+  expect(await acmeCertificateHandler.create(host, inputs)).toEqual(state);
+  expect(host.changes).toEqual([]);
+  expect(await acmeCertificateHandler.read(host, state)).toEqual(state);
+  expect(
+    await acmeCertificateHandler.create(hostWith(now("2026-02-01") + row({ hook: "" })), inputs),
+  ).toMatchObject({
+    adopted: true,
+  });
+});
+
+test("a new one is asked for with all names, and brought to Prosody", async () => {
+  const host = hostWith(now("2026-02-01"));
+  await acmeCertificateHandler.create(host, inputs);
+  expect(ran(host)).toEqual(["certbot certonly"]);
+  const script = host.changes.find((each) => each.includes("certonly"))!;
+  expect(script).toContain(
+    " --server https://ca/dir --standalone --preferred-challenges http --cert-name example.test ",
+  );
+  expect(script).toContain(" --keep-until-expiring -d example.test -d upload.example.test ");
+  expect(host.files.get("/etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-example.test")).toMatchObject({
+    content: inputs.hook,
+    mode: "0755",
+  });
+});
+
+test("drift of each part is read under its name", async () => {
+  const read = async (text: string) => {
+    const found = await acmeCertificateHandler.read(hostWith(text), state);
+    return Object.entries(found!).filter(
+      ([name, value]) => JSON.stringify(value) !== JSON.stringify(state[name as keyof typeof state]),
+    );
+  };
+  expect(await read(good)).toEqual([]);
+  expect(await read(now("2026-02-01") + row({ deployed: "no" }))).toEqual([["deployed", false]]);
+  expect(await read(now("2026-02-01") + row({ hook: "x" }))).toEqual([["hook", "x"]]);
+  expect(await read(now("2026-02-01") + row({ directory: "https://other/" }))).toEqual([
+    ["directory", "https://other/"],
+  ]);
+  expect(await read(`${good}ca ${base64("CA")}\n`)).toEqual([["ca", "CA"]]);
+  expect(await read(now("2026-03-20") + row())).toEqual([
+    [
+      "overdue",
+      expect.stringMatching(/^it expires in 12 days \(2026-04-01\) and was not renewed: see journalctl/),
+    ],
+  ]);
+  expect(await acmeCertificateHandler.read(hostWith(now("2026-02-01")), state)).toBeUndefined();
+});
+
+test.each<[string, string, Partial<AcmeCertificateInputs>, string[], RegExp]>([
+  ["overdue", now("2026-03-20") + row(), {}, ["certbot certonly"], /--force-renewal/],
+  [
+    "of another authority",
+    now("2026-02-01") + row({ directory: "https://other/" }),
+    {},
+    ["certbot certonly"],
+    /--force-renewal/,
+  ],
+  [
+    "with other names",
+    good,
+    { names: ["example.test"] },
+    ["certbot certonly"],
+    /--keep-until-expiring -d example.test 2>/,
+  ],
+  [
+    "not brought to Prosody",
+    now("2026-02-01") + row({ deployed: "no" }),
+    {},
+    ["RENEWED_LINEAGE"],
+    /prosody-pulumi-example.test$/,
+  ],
+  [
+    "with another address",
+    good,
+    { email: "b@example.test" },
+    ["certbot update_account"],
+    /--email b@example.test/,
+  ],
+])("one %s is put right by one step", async (_what, before, change, steps, detail) => {
+  const host = hostWith(before);
+  await acmeCertificateHandler.update(host, state, { ...inputs, ...change });
+  expect(ran(host)).toEqual(steps);
+  expect(host.changes.at(-1)).toMatch(detail);
+});
+
+test("a refusal tells the authority's reason and what to do, one of several certificates fails alone", async () => {
+  const host = hostWith(now("2026-02-01"));
+  host.answers.set("/certbot certonly/", (_input, script) =>
+    script.includes("-d bad.test")
+      ? { code: 1, stdout: 'Requesting a certificate\nSome reason\n\n==\n"detail": "no A record"\n' }
+      : "",
+  );
+  host.answers.set(lineages.script, good);
+  const bad = { ...inputs, domain: "bad.test", names: ["bad.test"] };
+  const [failed, fine] = await Promise.allSettled([
+    acmeCertificateHandler.create(host, bad),
+    acmeCertificateHandler.create(host, inputs),
+  ]);
+  expect((failed as PromiseRejectedResult).reason.message).toBe(
+    'the authority gave no certificate for bad.test; the one before, if any, stays in service.\n  Some reason\n  "detail": "no A record"\n' +
+      "Fix: See that each of bad.test leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.",
+  );
+  expect(fine.status).toBe("fulfilled");
+});
+
+test("a taken port 80 is told as such", () =>
+  expect(reasonOf({ stdout: "Could not bind TCP port 80 because it is already in use" }, inputs)).toMatch(
+    /Fix: Stop what uses port 80 on the host, then run this again\.$/,
+  ));
+
+test.each([
+  ["2026-01-02", ""],
+  ["2026-03-13", ""],
+  ["2026-03-15", "it expires in 17 days"],
+  ["2026-05-01", "it has expired"],
+])("on %s: %s", (date, reason) => {
+  const lineage = { begins: "2026-01-01", expires: "2026-04-01", isPair: true } as Lineage;
+  expect(lateness(lineage, Date.parse(date))).toMatch(reason === "" ? /^$/ : new RegExp(`^${reason} `));
+  expect(lateness({ ...lineage, isPair: false }, Date.parse(date))).toBe("its key does not belong to it");
+});
+
+test("an adopted one stays with certbot, another one is archived and not revoked", async () => {
+  for (const adopted of [true, false]) {
+    const host = hostWith(good);
+    await acmeCertificateHandler.delete(host, { ...state, adopted });
+    const script = host.changes[0]!;
+    const end = script.includes("\nexit 0\n") ? script.slice(0, script.indexOf("\nexit 0\n")) : script;
+    expect(end.includes("certbot delete")).toBe(!adopted);
+    expect(script).not.toContain("revoke");
+  }
+});
+
+test("names and addresses that certbot would take for options never get there", () => {
+  expect(acmeCertificateHandler.check!(inputs)).toEqual([]);
+  const problems = acmeCertificateHandler.check!({
+    ...inputs,
+    names: ["-x"],
+    email: "--x",
+    directory: "ftp://x",
+  });
+  expect(problems.map(({ property }) => property)).toEqual(["names", "email", "directory"]);
+});

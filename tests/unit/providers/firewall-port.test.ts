@@ -1,0 +1,304 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "../../../config/root";
+import { firewalld, hasEntry, isOpen } from "../../../providers/facts/firewalld";
+import type { FirewallPortInputs, FirewallPortState } from "../../../providers/firewall-port";
+import { firewallPortHandler } from "../../../providers/handlers/firewall-port";
+import { FakeHost } from "../../helpers/fake-host";
+
+const recorded = (name: string) =>
+  firewalld.parse(readFileSync(path.join(root, `tests/fixtures/recorded/firewalld-${name}.txt`), "utf8"));
+
+describe("the fact, from what real hosts print", () => {
+  test.each(["1.3.3", "2.3.1"])("firewalld %s, running", (version) => {
+    const { runtime, permanent, ...rest } = recorded(version);
+    expect(rest).toEqual({ state: "running", zone: "public", sshPort: 22 });
+    expect(Object.keys(runtime).sort()).toEqual(Object.keys(permanent).sort());
+    expect(Object.keys(permanent)).toContain("internal");
+    expect(runtime.public).toEqual({
+      interfaces: [],
+      ports: ["5223/tcp", "5222/tcp", "49152-49200/udp"],
+      servicePorts: ["546/udp", "22/tcp", "5269/tcp"],
+      forwards: ["port=443:proto=tcp:toport=5281:toaddr="],
+      accepts: false,
+    });
+    expect(permanent.public!.ports).toEqual(["5223/tcp", "5222/tcp", "49152-49200/udp", "5281/tcp"]);
+    expect(Object.values(runtime).filter(({ accepts }) => accepts)).toEqual([runtime.trusted]);
+  });
+
+  test("the zone is that of SSH's interface", () => {
+    expect(recorded("2.3.1-interface")).toMatchObject({ state: "running", zone: "internal" });
+  });
+
+  test("stopped, there is nothing in force", () => {
+    const { permanent, ...rest } = recorded("1.3.3-stopped");
+    expect(rest).toEqual({ state: "stopped", zone: "public", sshPort: 22, runtime: {} });
+    expect(permanent.public!.servicePorts).toContain("5269/tcp");
+  });
+
+  test("not installed", () => {
+    const absent = { state: "absent", zone: "", runtime: {}, permanent: {} };
+    expect(firewalld.parse("state absent\n")).toEqual(absent);
+  });
+
+  test("forwards on the line of their name, as other releases print them", () => {
+    const text =
+      "state running\n== runtime\npublic\n  forward-ports: port=443:proto=tcp:toport=5281:toaddr=\n== permanent\n== services\n";
+    expect(firewalld.parse(text).runtime.public!.forwards).toEqual([
+      "port=443:proto=tcp:toport=5281:toaddr=",
+    ]);
+  });
+});
+
+describe("what counts as open", () => {
+  const { runtime } = recorded("2.3.1");
+  test.each([
+    ["5222/tcp", true, "its own entry"],
+    ["5222/udp", false, "another protocol"],
+    ["5269/tcp", true, "a service"],
+    ["49160/udp", true, "within a range"],
+    ["49152-49200/udp", true, "a whole range"],
+    ["49152-49201/udp", false, "more than a range"],
+    ["5281/tcp", false, "only what the port is forwarded to"],
+    ["443/tcp", false, "a forward"],
+  ])("%s: %s (%s)", (port, open) => {
+    expect(isOpen(runtime.public, { port })).toBe(open);
+    expect(isOpen(runtime.trusted, { port })).toBe(true);
+    expect(isOpen(undefined, { port })).toBe(false);
+  });
+
+  test("a forward is open by itself alone", () => {
+    expect(isOpen(runtime.public, { port: "443/tcp", forwardTo: 5281 })).toBe(true);
+    expect(isOpen(runtime.public, { port: "443/tcp", forwardTo: 8443 })).toBe(false);
+    expect(isOpen(runtime.trusted, { port: "443/tcp", forwardTo: 5281 })).toBe(false);
+  });
+
+  test("only an entry of its own can be taken away", () => {
+    expect(hasEntry(runtime.public, { port: "5222/tcp" })).toBe(true);
+    expect(hasEntry(runtime.public, { port: "49160/udp" })).toBe(false);
+    expect(hasEntry(runtime.public, { port: "5269/tcp" })).toBe(false);
+  });
+});
+
+type Rules = Record<string, { ports: string[]; forwards?: string[] }>;
+
+/** A host with firewalld whose zones change as it is told. */
+class Firewalled extends FakeHost {
+  constructor(
+    readonly runtime: Rules = { public: { ports: [] } },
+    readonly permanent: Rules = structuredClone(runtime),
+    /** Entries that it warns of and leaves out. */
+    private readonly refused: string[] = [],
+    private readonly state = "running",
+  ) {
+    super();
+    this.answers.set(firewalld.script, () => this.#print());
+    this.answers.set("/^set -e\n/", (_input, script) => this.#apply(script));
+    this.answers.set("/^ss /", "");
+  }
+
+  #print() {
+    const zones = (rules: Rules) =>
+      Object.entries(rules)
+        .map(([name, { ports, forwards = [] }]) =>
+          [
+            name,
+            `  ports: ${ports.join(" ")}`,
+            "  forward-ports: ",
+            ...forwards.map((each) => `\t${each}`),
+          ].join("\n"),
+        )
+        .join("\n\n");
+    const runtime = this.state === "running" ? zones(this.runtime) : "";
+    return `sshd 22\nstate ${this.state}\ndefault public\n== runtime\n${runtime}\n== permanent\n${zones(this.permanent)}\n== services\n`;
+  }
+
+  #apply(script: string) {
+    for (const line of script.split("\n").slice(1)) {
+      const layer = /--permanent|offline/.test(line) ? this.permanent : this.runtime;
+      const zone = layer[/--zone=(\S+)/.exec(line)![1]!]!;
+      for (const [, verb, kind, entry] of line.matchAll(/--(add|remove)-(port|forward-port)='?([^\s']+)/g)) {
+        if (this.refused.includes(entry!)) continue;
+        const key = kind === "port" ? "ports" : "forwards";
+        const written = kind === "port" ? entry! : `${entry}:toaddr=`;
+        const others = (zone[key] ?? []).filter((each) => each !== written);
+        zone[key] = verb === "add" ? [...others, written] : others;
+      }
+    }
+    return { stderr: this.refused.map((entry) => `Warning: INVALID_PORT: ${entry}\n`).join("") };
+  }
+}
+
+const wanted = (port: string, more: Partial<FirewallPortInputs> = {}): FirewallPortInputs => ({
+  server: "xmpp",
+  port,
+  required: false,
+  permanent: true,
+  runtime: true,
+  ...more,
+});
+const create = (host: FakeHost, ...inputs: FirewallPortInputs[]) =>
+  Promise.all(inputs.map((each) => firewallPortHandler.create(host, each)));
+const opened = (permanent: boolean, runtime: boolean, zone = "public") => ({ zone, permanent, runtime });
+
+describe("create", () => {
+  test("opens all ports in one go, for good and for now, and reads once before and once after", async () => {
+    const host = new Firewalled();
+    const states = await create(
+      host,
+      wanted("5222/tcp"),
+      wanted("5269/tcp"),
+      wanted("443/tcp", { forwardTo: 5281 }),
+    );
+    expect(host.changes).toEqual([
+      `set -e
+firewall-cmd --permanent --zone=public --add-port=5222/tcp --add-port=5269/tcp
+firewall-cmd --zone=public --add-port=5222/tcp --add-port=5269/tcp
+firewall-cmd --permanent --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'
+firewall-cmd --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'`,
+    ]);
+    expect(host.scripts.filter((script) => script === firewalld.script)).toHaveLength(2);
+    expect(states[0]).toEqual({
+      ...wanted("5222/tcp"),
+      enforced: "firewalld",
+      effectiveZone: "public",
+      opened: opened(true, true),
+    });
+  });
+
+  test("adopts what is open without a command, and opens only where it is closed", async () => {
+    const host = new Firewalled(
+      { public: { ports: ["5000-6000/tcp"] } },
+      { public: { ports: ["5222/tcp"] } },
+    );
+    const [first, second] = await create(host, wanted("5222/tcp"), wanted("5269/tcp"));
+    expect(first!.opened).toEqual(opened(false, false));
+    expect(second!.opened).toEqual(opened(true, false));
+    expect(host.changes).toEqual(["set -e\nfirewall-cmd --permanent --zone=public --add-port=5269/tcp"]);
+  });
+
+  test("a port that firewalld refuses with a mere warning fails, alone", async () => {
+    const host = new Firewalled(undefined, undefined, ["5269/tcp"]);
+    const results = await Promise.allSettled(
+      ["5222/tcp", "5269/tcp"].map((port) => firewallPortHandler.create(host, wanted(port))),
+    );
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect((results[1] as PromiseRejectedResult).reason.message).toBe(
+      "firewalld did not open 5269/tcp in zone public: INVALID_PORT: 5269/tcp. See `journalctl -u firewalld` on the host.",
+    );
+  });
+
+  test("with firewalld stopped, for its next start", async () => {
+    const host = new Firewalled(undefined, undefined, [], "stopped");
+    const [state] = await create(host, wanted("5222/tcp"));
+    expect(host.changes).toEqual(["set -e\nfirewall-offline-cmd --zone=public --add-port=5222/tcp"]);
+    expect(state).toMatchObject({ enforced: "stopped", permanent: true, opened: opened(true, true) });
+    expect(state).not.toHaveProperty("runtime");
+  });
+
+  test("a zone that firewalld has not loaded", async () => {
+    const host = new Firewalled({ public: { ports: [] } }, { public: { ports: [] }, dmz: { ports: [] } });
+    await expect(create(host, wanted("5222/tcp", { zone: "dmz" }))).rejects.toThrow(
+      /^firewalld does not use zone dmz yet\. Run `firewall-cmd --reload`/,
+    );
+    await expect(create(host, wanted("5222/tcp", { zone: "home" }))).rejects.toThrow(
+      "firewalld has no zone home; there are public, dmz. Set prosody:firewall.zone to one of them.",
+    );
+  });
+
+  test("a forward that would take a served port away is refused, one of the loopback interface is not", async () => {
+    const host = new Firewalled();
+    const forward = wanted("443/tcp", { forwardTo: 5281 });
+    host.answers.set("/^ss /", 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=6))\n');
+    await expect(create(host, forward)).rejects.toThrow(/^nginx serves port 443 on the host, and a forward/);
+    host.answers.set("/^ss /", 'LISTEN 0 511 127.0.0.1:443 0.0.0.0:* users:(("x",pid=7,fd=6))\n');
+    expect((await create(host, forward))[0]).toMatchObject({ permanent: true, runtime: true });
+  });
+});
+
+describe("read and diff", () => {
+  const state = {
+    ...wanted("5222/tcp"),
+    enforced: "firewalld",
+    effectiveZone: "public",
+    opened: opened(true, true),
+  };
+  const read = (host: FakeHost, more = {}) =>
+    firewallPortHandler.read(host, { ...state, ...more } as FirewallPortState);
+  const differs = async (found: FirewallPortState | undefined, inputs = wanted("5222/tcp")) =>
+    firewallPortHandler.diff!(found!, inputs);
+
+  test.each<[string, Rules, Rules, string[]]>([
+    ["open", { public: { ports: ["5222/tcp"] } }, { public: { ports: ["5222/tcp"] } }, []],
+    ["closed for now", { public: { ports: [] } }, { public: { ports: ["5222/tcp"] } }, ["runtime"]],
+    ["closed after a restart", { public: { ports: ["5222/tcp"] } }, { public: { ports: [] } }, ["permanent"]],
+  ])("%s", async (_what, runtime, permanent, changes) => {
+    expect(await differs(await read(new Firewalled(runtime, permanent)))).toEqual(changes);
+  });
+
+  test("many ports are one command", async () => {
+    const host = new Firewalled();
+    await Promise.all(["5222/tcp", "5269/tcp", "5281/tcp"].map((port) => read(host, { port })));
+    expect(host.scripts).toEqual([firewalld.script]);
+  });
+
+  test("without firewalld there is nothing to tell, unless it is required", async () => {
+    const host = new FakeHost({ answers: { [firewalld.script]: "state absent\n" } });
+    const found = await read(host);
+    expect(found).toMatchObject({ enforced: "none", effectiveZone: "" });
+    expect(await differs(found)).toEqual([]);
+    expect(await differs(found, wanted("5222/tcp", { required: true }))).toEqual(["required"]);
+    const needed = await read(host, { required: true });
+    expect(await differs(needed, wanted("5222/tcp", { required: true }))).toEqual(["permanent", "runtime"]);
+    await expect(create(host, wanted("5222/tcp", { required: true }))).rejects.toThrow(/has no firewalld/);
+  });
+});
+
+describe("update and delete", () => {
+  const state = async (host: FakeHost, inputs: FirewallPortInputs) => (await create(host, inputs))[0]!;
+
+  test("another zone gets the port, and the old one loses it", async () => {
+    const host = new Firewalled({ public: { ports: ["7777/tcp"] }, dmz: { ports: [] } });
+    const old = await state(host, wanted("5222/tcp"));
+    const now = await firewallPortHandler.update(host, old, wanted("5222/tcp", { zone: "dmz" }));
+    expect(now).toMatchObject({ zone: "dmz", effectiveZone: "dmz", opened: opened(true, true, "dmz") });
+    expect(host.runtime).toMatchObject({ public: { ports: ["7777/tcp"] }, dmz: { ports: ["5222/tcp"] } });
+    expect(host.permanent).toEqual(host.runtime);
+  });
+
+  test("a repair remembers what the stack had opened", async () => {
+    const host = new Firewalled();
+    const old = await state(host, wanted("5222/tcp"));
+    host.runtime.public!.ports = [];
+    const now = await firewallPortHandler.update(host, { ...old, runtime: false }, wanted("5222/tcp"));
+    expect(now).toEqual(old);
+  });
+
+  test("closes together what the stack opened, and only that", async () => {
+    const host = new Firewalled({ public: { ports: ["7777/tcp", "5281/tcp"] } });
+    const states = await create(host, wanted("5222/tcp"), wanted("5269/tcp"), wanted("5281/tcp"));
+    host.ran.length = 0;
+    await Promise.all(states.map((each) => firewallPortHandler.delete(host, each)));
+    expect(host.changes).toEqual([
+      `set -e
+firewall-cmd --permanent --zone=public --remove-port=5222/tcp --remove-port=5269/tcp
+firewall-cmd --zone=public --remove-port=5222/tcp --remove-port=5269/tcp`,
+    ]);
+    expect(host.permanent.public!.ports).toEqual(["7777/tcp", "5281/tcp"]);
+    await Promise.all(states.map((each) => firewallPortHandler.delete(host, each)));
+    expect(host.changes).toHaveLength(1);
+  });
+
+  test("never closes the port that SSH came in by", async () => {
+    const host = new Firewalled();
+    const old = await state(host, wanted("22/tcp"));
+    await firewallPortHandler.delete(host, old);
+    expect(host.runtime.public!.ports).toEqual(["22/tcp"]);
+  });
+});
+
+test("what is no port is refused", () => {
+  const check = (port: string) => firewallPortHandler.check!(wanted(port)).length;
+  expect(["5222", "0/tcp", "65536/tcp", "9-8/tcp", "1/tcp --reload"].map(check)).toEqual([1, 1, 1, 1, 1]);
+  expect(["5222/tcp", "49152-65535/udp"].map(check)).toEqual([0, 0]);
+});

@@ -1,0 +1,309 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "../../../config/root";
+import { osRelease } from "../../../providers/facts/os-release";
+import { packages } from "../../../providers/facts/packages";
+import { effectiveLabel, type PortLabels, portLabels, selinuxMode } from "../../../providers/facts/selinux";
+import { packageHandler } from "../../../providers/handlers/package";
+import { selinuxPortHandler } from "../../../providers/handlers/selinux-port";
+import type { SelinuxPortInputs, SelinuxPortState } from "../../../providers/selinux-port";
+import { FakeHost } from "../../helpers/fake-host";
+
+type Known = Extract<PortLabels, { known: true }>;
+const text = (version: string) =>
+  readFileSync(path.join(root, `tests/fixtures/recorded/semanage-${version}.txt`), "utf8");
+
+describe("the facts, from what real hosts print", () => {
+  test.each(["3.4", "3.8"])("semanage %s", (version) => {
+    const labels = portLabels.parse(text(version)) as Known;
+    expect(labels.local).toEqual([
+      { label: "http_port_t", port: "8440-8450/tcp" },
+      { label: "jabber_client_port_t", port: "5347/tcp" },
+      { label: "jabber_client_port_t", port: "5000/tcp" },
+    ]);
+    const label = (port: string) => effectiveLabel(labels, port);
+    expect(label("5222/tcp")).toEqual({ label: "jabber_client_port_t", port: "5222/tcp" });
+    // Listed under both labels; the one of this host is in force.
+    expect(label("5000/tcp")).toEqual({ label: "jabber_client_port_t", port: "5000/tcp" });
+    expect(label("5000/udp")).toEqual({ label: "commplex_main_port_t", port: "5000/udp" });
+    // The policy itself has 8443 by name, this host a range.
+    expect(label("8443/tcp")).toEqual({ label: "http_port_t", port: "8440-8450/tcp" });
+    expect(label("15222/tcp")).toEqual({ label: "unreserved_port_t", port: "1024-65535/tcp" });
+  });
+
+  test("what is missing", () => {
+    expect(portLabels.parse("missing semanage\n")).toEqual({ known: false, missing: "semanage", reason: "" });
+    expect(portLabels.parse("missing policy\nValueError: not managed\n")).toEqual({
+      known: false,
+      missing: "policy",
+      reason: "ValueError: not managed",
+    });
+  });
+
+  test("the kernel's word", () => {
+    expect(["1", "0", "", "1\n"].map((each) => selinuxMode.parse(each))).toEqual([
+      "enforcing",
+      "permissive",
+      "disabled",
+      "enforcing",
+    ]);
+  });
+});
+
+const policy = [
+  "jabber_client_port_t tcp 5222, 5223",
+  "jabber_interserver_port_t tcp 5269",
+  "commplex_main_port_t tcp 5000",
+  "unreserved_port_t tcp 1024-65535",
+];
+const fedora = [...policy, "prosody_port_t tcp 5280-5281", "jabber_router_port_t tcp 5347"];
+
+/** A host with a policy store that changes as semanage is told; `local` is `port → label`. */
+class Labelled extends FakeHost {
+  constructor(
+    readonly local: Record<string, string> = {},
+    { mode = "1", os = "debian", shipped = policy }: { mode?: string; os?: string; shipped?: string[] } = {},
+  ) {
+    super({ answers: { [selinuxMode.script]: mode, [osRelease.script]: `ID=${os}\n` } });
+    this.answers.set(portLabels.script, () => {
+      const own = Object.entries(this.local).map(([port, label]) => `${label} tcp ${port}`);
+      return `${[...own, ...shipped].join("\n")}\n== local\n${own.join("\n")}\n`;
+    });
+    this.answers.set("semanage import", (input) => {
+      for (const line of input.trim().split("\n")) {
+        const [, verb, label, port] = /^port -(.) -t (\w+) -p tcp (\d+)$/.exec(line)!;
+        if (verb === "d") delete this.local[port!];
+        else this.local[port!] = label!;
+      }
+      return "";
+    });
+  }
+
+  /** What semanage was given, one text for each transaction. */
+  get imports(): string[] {
+    return this.ran.filter(({ script }) => script === "semanage import").map(({ input }) => input);
+  }
+}
+
+const wanted = (port: number, required = false): SelinuxPortInputs => ({
+  server: "xmpp",
+  port: `${port}/tcp`,
+  required,
+  allowed: true,
+});
+const create = (host: FakeHost, ...ports: number[]) =>
+  Promise.all(ports.map((port) => selinuxPortHandler.create(host, wanted(port))));
+const given = { label: "jabber_client_port_t" };
+
+describe("create", () => {
+  test("labels in one transaction what the policy does not let Prosody bind", async () => {
+    const host = new Labelled();
+    const states = await create(host, 5222, 5269, 5000, 5281, 5347);
+    expect(host.imports).toEqual([
+      `port -m -t jabber_client_port_t -p tcp 5000
+port -a -t jabber_client_port_t -p tcp 5281
+port -a -t jabber_client_port_t -p tcp 5347
+`,
+    ]);
+    expect(states[0]).toEqual({ ...wanted(5222), mode: "enforcing", label: "jabber_client_port_t" });
+    expect(states[4]).toEqual({ ...wanted(5347), mode: "enforcing", label: "jabber_client_port_t", given });
+  });
+
+  test("on Fedora the policy itself knows Prosody's usual ports", async () => {
+    const host = new Labelled({}, { os: "fedora", shipped: fedora });
+    const states = await create(host, 5222, 5000, 5281, 5347, 8443);
+    expect(host.imports).toEqual(["port -a -t jabber_client_port_t -p tcp 8443\n"]);
+    expect(states.map(({ label }) => label)).toEqual([
+      "jabber_client_port_t",
+      "commplex_main_port_t",
+      "prosody_port_t",
+      "jabber_router_port_t",
+      "jabber_client_port_t",
+    ]);
+  });
+
+  test("a label of somebody else is replaced and remembered; one that does is adopted", async () => {
+    const host = new Labelled({ 5347: "http_port_t", 8443: "jabber_interserver_port_t" });
+    const [first, second] = await create(host, 5347, 8443);
+    expect(host.imports).toEqual(["port -m -t jabber_client_port_t -p tcp 5347\n"]);
+    expect(first!.given).toEqual({ ...given, before: "http_port_t" });
+    expect(second).toEqual({ ...wanted(8443), mode: "enforcing", label: "jabber_interserver_port_t" });
+  });
+
+  test("a range that somebody labelled is not torn", async () => {
+    const host = new Labelled({ "8440-8450": "http_port_t" });
+    await expect(create(host, 8443)).rejects.toThrow(
+      "the label http_port_t was given to 8440-8450/tcp on this host, 8443/tcp included, and Prosody may not bind it. " +
+        "Take it back (`semanage port -d -p tcp 8440-8450`) or choose another port.",
+    );
+    expect(host.imports).toEqual([]);
+  });
+
+  test("without SELinux in the kernel there is nothing to do, unless it is required", async () => {
+    const host = new Labelled({}, { mode: "" });
+    expect(await create(host, 5347)).toEqual([
+      { server: "xmpp", port: "5347/tcp", required: false, mode: "disabled" },
+    ]);
+    expect(host.scripts).toEqual([selinuxMode.script]);
+    expect(await selinuxPortHandler.create(host, wanted(5347, true))).toEqual({
+      ...wanted(5347, true),
+      mode: "disabled",
+      label: "jabber_client_port_t",
+      given,
+    });
+  });
+
+  test.each([
+    ["missing semanage\n", /^the host has no semanage\. Install policycoreutils-python-utils, then/],
+    [
+      "missing policy\nTraceback\nValueError: SELinux policy is not managed or store cannot be accessed.\n",
+      /^the host has no SELinux policy that semanage can change \(ValueError: SELinux policy is not managed/,
+    ],
+  ])("an error tells what to install: %j", async (printed, message) => {
+    const host = new Labelled();
+    host.answers.set(portLabels.script, printed);
+    await expect(create(host, 5347)).rejects.toThrow(message);
+  });
+
+  test.each([
+    [
+      "ValueError: Type x_t is invalid, must be a port type",
+      /x_t is invalid[\s\S]*Fix: See `semanage port -l -C`/,
+    ],
+    ["OSError: protocol not found", /protocol not found[\s\S]*install netbase/],
+  ])("a refusal of semanage is told: %s", async (stderr, message) => {
+    const host = new Labelled();
+    host.answers.set("semanage import", { code: 1, stderr: `libsemanage.add_user: x\n${stderr}\n` });
+    await expect(create(host, 5347)).rejects.toThrow(message);
+  });
+
+  test("a label that did not come about is an error", async () => {
+    const host = new Labelled();
+    host.answers.set("semanage import", "");
+    await expect(create(host, 5347)).rejects.toThrow(
+      "semanage reported success, but 5347/tcp has the label unreserved_port_t.",
+    );
+  });
+});
+
+describe("read, update, delete", () => {
+  const state = {
+    ...wanted(5347),
+    mode: "enforcing",
+    label: "jabber_client_port_t",
+    given,
+  } as SelinuxPortState;
+
+  test("drift, and its repair", async () => {
+    const host = new Labelled({ 5347: "http_port_t" });
+    const found = (await selinuxPortHandler.read(host, state))!;
+    expect(found).toEqual({ ...state, allowed: false, label: "http_port_t" });
+    expect(selinuxPortHandler.diff!(found, wanted(5347))).toEqual(["allowed"]);
+    expect(await selinuxPortHandler.update(host, found, wanted(5347))).toEqual(state);
+    expect(host.local).toEqual({ 5347: "jabber_client_port_t" });
+    expect(await selinuxPortHandler.read(host, state)).toEqual(state);
+  });
+
+  test("SELinux switched on later is drift", async () => {
+    const off = { server: "xmpp", port: "5347/tcp", required: false, mode: "disabled" } as SelinuxPortState;
+    expect(selinuxPortHandler.diff!(off, wanted(5347))).toEqual([]);
+    const found = (await selinuxPortHandler.read(new Labelled({}, { mode: "0" }), off))!;
+    expect(found).toMatchObject({ mode: "permissive", allowed: false });
+    expect(selinuxPortHandler.diff!(found, wanted(5347))).toEqual(["allowed"]);
+  });
+
+  test("many ports are one command of each kind", async () => {
+    const host = new Labelled();
+    await Promise.all(
+      [5222, 5269, 5347].map((port) => selinuxPortHandler.read(host, { ...state, port: `${port}/tcp` })),
+    );
+    expect(host.scripts.sort()).toEqual([selinuxMode.script, osRelease.script, portLabels.script].sort());
+  });
+
+  test("without semanage the label stays as it was known; without a policy it is gone", async () => {
+    const host = new Labelled();
+    host.answers.set(portLabels.script, "missing semanage\n");
+    expect(await selinuxPortHandler.read(host, state)).toEqual(state);
+    const bare = new Labelled();
+    bare.answers.set(portLabels.script, "missing policy\nx\n");
+    expect(await selinuxPortHandler.read(bare, state)).toEqual({ ...state, allowed: false });
+  });
+
+  test("the labels go back, in one transaction, to the policy or to what somebody had given", async () => {
+    const host = new Labelled({
+      5347: "jabber_client_port_t",
+      5281: "jabber_client_port_t",
+      9999: "http_port_t",
+    });
+    const other = { ...state, port: "5281/tcp", given: { ...given, before: "http_port_t" } };
+    await Promise.all([state, other].map((each) => selinuxPortHandler.delete(host, each)));
+    expect(host.imports).toEqual([
+      "port -d -t jabber_client_port_t -p tcp 5347\nport -m -t http_port_t -p tcp 5281\n",
+    ]);
+    expect(host.local).toEqual({ 5281: "http_port_t", 9999: "http_port_t" });
+    await selinuxPortHandler.delete(host, state);
+    await selinuxPortHandler.delete(host, { ...state, given: undefined });
+    expect(host.imports).toHaveLength(1);
+  });
+
+  test("what somebody changed since is theirs", async () => {
+    const host = new Labelled({ 5347: "http_port_t" });
+    await selinuxPortHandler.delete(host, state);
+    expect(host.imports).toEqual([]);
+  });
+});
+
+describe("a package that only SELinux needs", () => {
+  const semanage = { server: "xmpp", package: "semanage", when: "selinux", installed: true } as const;
+  const family = "debian";
+  const list = packages(family).script;
+  const host = (mode: string, installed = "") =>
+    new FakeHost({
+      answers: { [selinuxMode.script]: mode, [osRelease.script]: "ID=debian\n", [list]: installed },
+    });
+
+  test("is left alone where SELinux is off, and its absence is no drift", async () => {
+    const state = await packageHandler.create(host(""), semanage);
+    expect(state).toEqual({
+      ...semanage,
+      needed: false,
+      installed: false,
+      version: "",
+      family,
+      adopted: true,
+      brought: [],
+    });
+    expect(packageHandler.diff!(state, semanage)).toEqual([]);
+    expect(await packageHandler.read(host(""), state)).toEqual(state);
+    const later = host("1");
+    const found = (await packageHandler.read(later, state))!;
+    expect(found).toMatchObject({ needed: true, installed: false });
+    expect(packageHandler.diff!(found, semanage)).toEqual(["installed"]);
+  });
+
+  test("one that somebody installed is never removed", async () => {
+    const there = host("", "installed semanage 3.8\n");
+    const state = await packageHandler.create(there, semanage);
+    expect(state).toMatchObject({ installed: true, version: "3.8", adopted: true });
+    await packageHandler.delete(there, state);
+    expect(there.changes).toEqual([]);
+  });
+
+  test("installed when SELinux was switched on, it is the stack's", async () => {
+    const later = host("1");
+    later.answers.set("/apt-get/", () => {
+      later.answers.set(list, "installed semanage 3.8\n");
+      return "";
+    });
+    const unneeded = { needed: false, installed: false, version: "", family, adopted: true } as const;
+    const off = { ...semanage, ...unneeded, brought: [] };
+    expect(await packageHandler.update(later, off, semanage)).toEqual({
+      ...semanage,
+      needed: true,
+      version: "3.8",
+      family,
+      adopted: false,
+      brought: [],
+    });
+  });
+});

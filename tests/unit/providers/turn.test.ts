@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import { coturn } from "../../../providers/facts/coturn";
+import { turnSecretHandler } from "../../../providers/handlers/turn-secret";
+import { restartScript, turnServerHandler } from "../../../providers/handlers/turn-server";
+import type { TurnServerInputs } from "../../../providers/turn-server";
+import { isPrivate, withHostLines, withoutHostLines } from "../../../providers/turn-text";
+import { FakeHost } from "../../helpers/fake-host";
+import { certified } from "../../helpers/x509";
+
+const config = "/etc/turnserver.conf";
+const secret = "a-secret-of-enough-length";
+const addresses = ["10.0.0.5", "2001:db8::5"];
+const lines = (more = "") => `config ${config}
+group turnserver
+address 10.0.0.5
+address 2001:db8::5
+port udp 3478 users:(("turnserver",pid=7,fd=1))
+${more}`;
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const own = certified({ subject: "example.test", names: ["turn.example.test"] });
+const renewed = certified({ subject: "example.test", names: ["turn.example.test"] });
+const inputs: TurnServerInputs = {
+  server: "prosody",
+  config: "# Kept by prosody-pulumi\nrealm=example.test\n",
+  secret,
+  domain: "example.test",
+  certificate: sha256(own.certificate),
+  ports: [3478, 5349],
+  live: true,
+};
+const file = (content: string) => ({ content, mode: "0640", group: "turnserver" });
+const source = {
+  "/etc/prosody/certs/example.test.crt": { content: own.certificate },
+  "/etc/prosody/certs/example.test.key": { content: own.key },
+};
+const there = {
+  ...source,
+  [config]: file(withHostLines(inputs.config, secret, addresses)),
+  "/etc/turnserver/tls.crt": file(own.certificate),
+  "/etc/turnserver/tls.key": file(own.key),
+};
+const mark = "/run/prosody-pulumi-turn-not-live";
+
+function hostWith(files: ConstructorParameters<typeof FakeHost>[0] & object) {
+  return new FakeHost({
+    answers: {
+      [coturn.script]: lines(),
+      [restartScript]: "",
+      "/turnserver.conf.original/": "",
+      "/USR2/": "",
+      "/reset-failed/": "",
+    },
+    ...files,
+  });
+}
+
+const restarts = (host: FakeHost) => host.scripts.filter((script) => script === restartScript).length;
+const reloads = (host: FakeHost) => host.scripts.filter((script) => script.includes("USR2")).length;
+
+describe("the text", () => {
+  test("is read back as the program wrote it, with the secret apart", () =>
+    expect(withoutHostLines(withHostLines("a\n", secret, addresses), addresses)).toEqual({
+      config: "a\n",
+      secret,
+    }));
+
+  test("allows the host's own private address as a peer, and no other", () => {
+    const text = withHostLines("", secret, ["10.0.0.5", "203.0.114.7", "fd00::1", "2a00::1"]);
+    expect(text.match(/^allowed-peer-ip=.*$/gm)).toEqual([
+      "allowed-peer-ip=10.0.0.5",
+      "allowed-peer-ip=fd00::1",
+    ]);
+  });
+
+  test("edited, or with another address, is shown, without the secret", () => {
+    for (const [text, own] of [
+      [`${withHostLines("a\n", secret, addresses)}cli-port=1\n`, addresses],
+      [withHostLines("a\n", secret, addresses), ["10.0.0.6"]],
+    ] as const) {
+      const read = withoutHostLines(text, own);
+      expect(read.secret).toBe(secret);
+      expect(read.config).toContain("static-auth-secret=[secret]\n");
+      expect(read.config).not.toContain(secret);
+    }
+  });
+
+  test.each([
+    ["10.255.255.255", true],
+    ["11.0.0.0", false],
+    ["172.15.0.1", false],
+    ["172.16.0.1", true],
+    ["127.0.0.1", true],
+    ["100.64.0.1", true],
+    ["169.254.169.254", true],
+    ["8.8.8.8", false],
+    ["::1", true],
+    ["fe80::1", true],
+    ["fd12::1", true],
+    ["2a00:1450::1", false],
+  ])("%s is private: %s", (address, expected) => expect(isPrivate(address)).toBe(expected));
+});
+
+describe("the secret", () => {
+  const answers = { [coturn.script]: lines() };
+
+  test("is made once, at random", async () => {
+    const made = await Promise.all(
+      [1, 2].map(() => turnSecretHandler.create(new FakeHost({ answers }), { server: "s" })),
+    );
+    for (const state of made) expect(state.secret).toMatch(/^[\w-]{43}$/);
+    expect(made[0]!.secret).not.toBe(made[1]!.secret);
+    expect(await turnSecretHandler.update(new FakeHost(), made[0]!, { server: "t" })).toEqual({
+      server: "t",
+      secret: made[0]!.secret,
+    });
+  });
+
+  test("of a coturn that is there is taken over", async () => {
+    const host = new FakeHost({
+      answers,
+      files: { [config]: { content: `x\nstatic-auth-secret=${secret}\n` } },
+    });
+    expect(await turnSecretHandler.create(host, { server: "s" })).toEqual({ server: "s", secret });
+  });
+});
+
+describe("the server", () => {
+  const state = { ...inputs, addresses };
+
+  test("what matches is adopted without a change", async () => {
+    const host = hostWith({ files: there });
+    expect(await turnServerHandler.create(host, inputs)).toEqual(state);
+    expect(host.changes).toEqual([]);
+    expect(await turnServerHandler.read(host, state)).toEqual(state);
+  });
+
+  test("a new one keeps the distribution's configuration, writes everything and is restarted once", async () => {
+    const host = hostWith({ files: { ...source, [config]: { content: "# distribution\n" } } });
+    expect(await turnServerHandler.create(host, inputs)).toEqual(state);
+    expect(host.scripts.filter((script) => script.includes("cp -a"))).toHaveLength(1);
+    for (const [path, wanted] of Object.entries(there)) expect(host.files.get(path)).toMatchObject(wanted);
+    expect([restarts(host), reloads(host), host.files.has(mark)]).toEqual([1, 0, false]);
+  });
+
+  test("a new certificate alone is loaded without a restart", async () => {
+    const source = {
+      "/etc/prosody/certs/example.test.crt": { content: renewed.certificate },
+      "/etc/prosody/certs/example.test.key": { content: renewed.key },
+    };
+    const host = hostWith({ files: { ...there, ...source } });
+    await turnServerHandler.update(host, state, { ...inputs, certificate: sha256(renewed.certificate) });
+    expect([restarts(host), reloads(host)]).toEqual([0, 1]);
+    expect(host.files.get("/etc/turnserver/tls.key")!.content).toBe(renewed.key);
+    expect((await turnServerHandler.read(host, state))!.certificate).toBe(sha256(renewed.certificate));
+  });
+
+  test("drift of each part is read under its name", async () => {
+    const read = async (files: Record<string, object>) => {
+      const found = await turnServerHandler.read(hostWith({ files: { ...there, ...files } }), state);
+      return Object.entries(found!)
+        .filter(
+          ([name, value]) => JSON.stringify(value) !== JSON.stringify(state[name as keyof typeof state]),
+        )
+        .map(([name]) => name);
+    };
+    expect(await read({})).toEqual([]);
+    expect(await read({ [config]: { content: "x" } })).toEqual(["config", "secret"]);
+    expect(await read({ "/etc/turnserver/tls.key": file(renewed.key) })).toEqual(["certificate"]);
+    expect(await read({ "/etc/turnserver/tls.key": { ...file(own.key), mode: "0644" } })).toEqual([
+      "certificate",
+    ]);
+    expect(await read({ [mark]: {} })).toEqual(["live"]);
+    expect(await turnServerHandler.read(hostWith({ files: source }), state)).toBeUndefined();
+  });
+
+  test("a change that was cut off is made live", async () => {
+    const host = hostWith({ files: { ...there, [mark]: {} } });
+    await turnServerHandler.update(host, state, inputs);
+    expect([restarts(host), host.files.has(mark)]).toEqual([1, false]);
+  });
+
+  test("a port that another program has is refused before anything changes", async () => {
+    const host = hostWith({ files: source });
+    host.answers.set(coturn.script, lines('port tcp 5349 users:(("nginx",pid=1,fd=3))\n'));
+    await expect(turnServerHandler.create(host, inputs)).rejects.toThrow(
+      "coturn's port 5349/tcp is taken by nginx; nothing was changed. Stop that, or choose another port (prosody:ports.turn, prosody:ports.turnTls).",
+    );
+    expect(host.changes).toEqual([]);
+  });
+
+  test("a configuration that does not run is taken back, with the journal's reason", async () => {
+    const host = hostWith({ files: there });
+    host.answers.set(restartScript, { code: 1, stdout: "it does not listen on port 3478\n" });
+    await expect(turnServerHandler.update(host, state, { ...inputs, config: "bad\n" })).rejects.toThrow(
+      "coturn does not run with the new configuration, so the previous one is back. The end of its journal:\n  it does not listen on port 3478",
+    );
+    expect(host.files.get(config)!.content).toBe(there[config]!.content);
+  });
+
+  test("without a certificate on the host there is no TLS to offer", async () => {
+    await expect(turnServerHandler.create(hostWith({}), inputs)).rejects.toThrow(
+      "there is no certificate of example.test in /etc/prosody/certs for TURN over TLS.",
+    );
+  });
+
+  test("without coturn it says what to do", async () => {
+    const host = hostWith({});
+    host.answers.set(coturn.script, `config ${config}\n`);
+    await expect(turnServerHandler.create(host, inputs)).rejects.toThrow("coturn is not installed.");
+  });
+
+  test("the secret goes to the host on standard input alone", async () => {
+    const host = hostWith({ files: source });
+    await turnServerHandler.create(host, inputs);
+    expect(host.scripts.join("\n")).not.toContain(secret);
+    expect(turnServerHandler.check!({ ...inputs, secret: "a\nb" })).toEqual([
+      { property: "secret", reason: "it has at least 16 letters, digits, - and _." },
+    ]);
+  });
+});

@@ -1,0 +1,135 @@
+import { releases } from "../../../config/features";
+import type { Server } from "../../../config/settings";
+import { checks } from "../../../verify/checks";
+import { expectedOf } from "../../../verify/expected";
+import { domain, server as fixture } from "../../fixtures/server";
+
+/** A server with all services on. */
+const server = (changes: Partial<Server> = {}) =>
+  fixture({ turn: { enabled: true }, ...changes } as Partial<Server>);
+
+/** What is not expected of a server, and why. */
+function exceptions(settings: Server, release: "0.12" | "13.0" = "13.0") {
+  const [expected] = expectedOf(settings, release);
+  return Object.fromEntries(
+    checks.flatMap((check) => {
+      const expectation = check.expect(expected!);
+      return expectation === "expected" ? [] : [[`${check.spec} ${check.name}`, expectation]];
+    }),
+  );
+}
+
+describe("what is expected", () => {
+  test("of the default server is everything, of 0.12 all but what it lacks", () => {
+    expect(exceptions(server())).toEqual({});
+    expect(exceptions(server(), "0.12")).toEqual({
+      "XEP-0156 Discovering Alternative Connection Methods (HTTP)": { notIn: "0.12" },
+    });
+  });
+
+  test.each<[what: string, change: Partial<Server>, off: Record<string, string>]>([
+    [
+      "no HTTPS",
+      { ports: { ...server().ports, https: false } },
+      {
+        "XEP-0363 HTTP File Upload": "upload is off",
+        "XEP-0363 HTTP File Upload from web pages (CORS)": "upload is off",
+        "RFC 7395 WebSocket": "ports.https is false",
+        "XEP-0156 Discovering Alternative Connection Methods (HTTP)": "ports.https is false",
+      },
+    ],
+    [
+      "no rooms",
+      { conference: { ...server().conference, enabled: false } },
+      Object.fromEntries(
+        checks
+          .filter(({ option, name }) => /conference|muc/.test(option) && name)
+          .map(({ spec, name }) => [`${spec} ${name}`, "conference is off"]),
+      ),
+    ],
+    [
+      "no push",
+      { disabledModules: ["cloud_notify"] },
+      { "XEP-0357 Push Notifications": "without the module cloud_notify" },
+    ],
+    [
+      "no PEP",
+      { disabledModules: ["pep"] },
+      {
+        "XEP-0163 Personal Eventing Protocol": "without the module pep",
+        "XEP-0384 OMEMO Encryption": "without the module pep",
+        "XEP-0402 PEP Native Bookmarks": "without the module pep",
+        "XEP-0411 Bookmarks Conversion": "without the module pep",
+        "XEP-0398 User Avatar to vCard-Based Avatars Conversion": "without the module pep",
+      },
+    ],
+    [
+      "no proxy",
+      { proxy65: { ...server().proxy65, enabled: false } },
+      { "XEP-0065 SOCKS5 Bytestreams (Proxy)": "proxy65 is off" },
+    ],
+    [
+      "no STARTTLS",
+      { ports: { ...server().ports, clientStarttls: false } },
+      { "RFC 6120 Log-in over STARTTLS, with SCRAM": "ports.clientStarttls is false" },
+    ],
+    [
+      "open registration",
+      { options: { allow_registration: true } },
+      { "XEP-0077 Nobody makes an account without an invitation": "options.allow_registration is true" },
+    ],
+  ])("with %s", (_what, change, off) => {
+    const expected = Object.fromEntries(Object.entries(off).map(([line, why]) => [line, { off: why }]));
+    expect(exceptions(server(change))).toEqual(expected);
+  });
+
+  test("is told for each virtual host, with the names of its services as JIDs have them", () => {
+    const hosts = expectedOf(
+      server({ domains: [domain("example.test"), domain("xn--bcher-kva.test")] }),
+      "13.0",
+    );
+    expect(
+      hosts.map(({ domain, unicode, rooms, upload, proxy }) => ({ domain, unicode, rooms, upload, proxy })),
+    ).toEqual([
+      {
+        domain: "example.test",
+        unicode: "example.test",
+        rooms: "conference.example.test",
+        upload: "upload.example.test",
+        proxy: "proxy.example.test",
+      },
+      {
+        domain: "xn--bcher-kva.test",
+        unicode: "bücher.test",
+        rooms: "conference.bücher.test",
+        upload: "upload.bücher.test",
+        proxy: "proxy.bücher.test",
+      },
+    ]);
+  });
+});
+
+describe("the checks", () => {
+  test("have all tests of the public suites", () => {
+    const count = (suite: string) =>
+      checks.filter(({ suites }) => suites?.some((name) => name === suite)).length;
+    expect({
+      classic: count("classic"),
+      current: count("current"),
+      informational: count("informational"),
+    }).toEqual({
+      classic: 15,
+      current: 21,
+      informational: 4,
+    });
+  });
+
+  test("have a name, a specification and a fix of their own", () => {
+    expect(releases.length).toBeGreaterThan(0);
+    expect(new Set(checks.map(({ spec, name }) => spec + name)).size).toBe(checks.length);
+    for (const { spec, option } of checks) {
+      expect(spec).toMatch(/^(XEP-\d{4}|RFC \d{4})$/);
+      expect(option).toMatch(/^prosody:/);
+    }
+  });
+});
