@@ -80,8 +80,8 @@ describe("the program and its provider", () => {
   test("an edited source never runs stale, for read too", async () => {
     edit(
       "providers/dispatch.ts",
-      "async (host) => {\n        const found",
-      'async (host) => {\n        if (kind === "Account") throw new Error("the edited read ran");\n        const found',
+      "const found = await handler.read(",
+      'if (kind === "Account") throw new Error("the edited read ran");\n        const found = await handler.read(',
     );
     expect((await stack.preview()).text).toContain("the edited read ran");
   }, 60_000);
