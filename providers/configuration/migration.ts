@@ -32,16 +32,17 @@ data() { sed -n 's/^data //p'; }
  * old storage is the one that counts.
  */
 const move = `${head}
-mkdir -p ${archives}
-main=${mainFile}
-previous=${directory}/.previous/files/\${main##*/}
+old=$(places ${mainFile})
 # A change that was cut off after the data had moved: what is in force now has them, so there is no way back.
-if [ -f "$previous" ] && [ "$(places "$previous")" != "$(places $main)" ]; then rm -rf ${directory}/.previous; fi
+if [ -d ${directory}/.previous ]; then
+  left="$(storage base ${mainFile} 2>/dev/null)/.prosody-pulumi-storage/.places"
+  if [ -f "$left" ] && [ "$(cat "$left")" != "$old" ]; then rm -rf ${directory}/.previous; fi
+fi
 new=$(places ${stagedFile})
-old=$(places $main)
 # Where nothing can be read from a broken configuration, what was written down counts.
 [ -n "$old" ] || old=$(cat ${archives}/storage 2>/dev/null || echo internal)
-[ "$old" != "$new" ] || { echo "$new" > ${archives}/storage; echo same; exit 0; }
+[ "$old" != "$new" ] || { echo same; exit 0; }
+mkdir -p ${archives}
 base=$(storage base ${mainFile}) || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
 copy="$base/.prosody-pulumi-storage"
 filled=${archives}/filled-databases
@@ -104,6 +105,7 @@ const finish = `${head}
 set -e
 base=$(storage base ${mainFile})
 copy="$base/.prosody-pulumi-storage"
+mkdir -p ${archives}
 places ${mainFile} > ${archives}/storage
 if [ -f "$copy/.places" ] && ! places ${mainFile} | cmp -s - "$copy/.places"; then
   old=$(cat "$copy/.places")

@@ -17,7 +17,9 @@ export const communityModulesHandler: Handler<Inputs, State> = {
 
   id: ({ source, path }) => path || source,
 
-  check({ path, files }) {
+  check({ path, files }: Partial<Inputs>) {
+    // Where Prosody's package failed, an up that goes on with other servers asks all the same, and skips it then.
+    if (path === undefined || !files) return [];
     const shape = new RegExp(`^${scripts.base}/[A-Za-z0-9][\\w.+-]*-[0-9a-f]{8}$`);
     const isPlain = (name: string) => /^mod_\w+(\.lua|\/[\w][\w. +@/-]*)$/.test(name) && !name.includes("..");
     return [

@@ -6,7 +6,7 @@ export { type CertificateFiles as Certificate, certificate, type LabHost, type R
 
 const made: string[] = [];
 
-/** Keeps the hosts of two clones on one machine apart. */
+/** Keeps the hosts of two clones on one machine apart, as `sudo-` those of two projects of jest that run at once. */
 const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
 
 /**
@@ -31,7 +31,7 @@ export async function lab(name: string, options: HostOptions = {}): Promise<LabH
 }
 
 async function fresh(name: string, options: HostOptions): Promise<LabHost> {
-  const unique = `test-${clone}-${name}`;
+  const unique = `test-${clone}-${throughSudo ? "sudo-" : ""}${name}`;
   made.push(unique);
   await down(unique); // what a killed run left
   return up(unique, options);

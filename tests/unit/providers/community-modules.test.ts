@@ -41,6 +41,13 @@ test("what a host prints is taken apart", () => {
   });
 });
 
+test("inputs that depend on a package that failed are no reason to complain", () => {
+  expect(modules.check!({ server: "a", source: "package" } as CommunityModulesInputs)).toEqual([]);
+  expect(modules.check!(inputs({ path: "/tmp/x" }))).toEqual([
+    { property: "path", reason: "/tmp/x is no directory of this program." },
+  ]);
+});
+
 test("a repository's modules are fetched by one script, and the package that goes does not count", async () => {
   const host = new FakeHost({ answers: { [fetch]: fetched, [read]: there } });
   expect(await modules.create(host, inputs())).toEqual(state());

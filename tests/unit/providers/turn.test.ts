@@ -57,6 +57,14 @@ function hostWith(files: ConstructorParameters<typeof FakeHost>[0] & object) {
 const restarts = (host: FakeHost) => host.scripts.filter((script) => script === restartScript).length;
 const reloads = (host: FakeHost) => host.scripts.filter((script) => script.includes("USR2")).length;
 
+test("a secret that its failed resource could not give is no reason to complain, a short one is", () => {
+  const { secret: _, ...without } = inputs;
+  expect(turnServerHandler.check!(without as TurnServerInputs)).toEqual([]);
+  expect(turnServerHandler.check!({ ...inputs, secret: "short" })).toEqual([
+    { property: "secret", reason: "it has at least 16 letters, digits, - and _." },
+  ]);
+});
+
 describe("the text", () => {
   test("is read back as the program wrote it, with the secret apart", () =>
     expect(withoutHostLines(withHostLines("a\n", secret, addresses), addresses)).toEqual({
