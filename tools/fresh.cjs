@@ -80,6 +80,9 @@ function removeOrphans(directory = bin) {
   }
 }
 
+/** The sources that this process saw fail, and why: the provider is asked for each resource anew. */
+let failure = { stamp: "", reason: "" };
+
 /**
  * Compiles the TypeScript sources into `bin/` if they changed since the last time.
  * @throws Error with the compiler's messages when the sources don't compile.
@@ -90,11 +93,18 @@ function build() {
   try {
     const before = stamp();
     if (isCurrent()) return;
+    if (before === failure.stamp) throw new Error(failure.reason);
     const compiler = path.join(root, "node_modules/typescript/bin/tsc");
     if (!fs.existsSync(compiler))
       throw new Error("The sources changed and no compiler is installed: run `npm ci`.");
     const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", root], { encoding: "utf8" });
-    if (status !== 0) throw new Error(`The sources changed and don't compile; nothing was run:\n${stdout}`);
+    if (status !== 0) {
+      failure = {
+        stamp: before,
+        reason: `The sources changed and don't compile; nothing was run:\n${stdout}`,
+      };
+      throw new Error(failure.reason);
+    }
     removeOrphans();
     fs.writeFileSync(stampFile, before);
   } finally {
