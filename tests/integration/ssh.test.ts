@@ -19,7 +19,7 @@ let trixie: LabHost;
 let bookworm: LabHost;
 
 beforeAll(async () => {
-  trixie = await lab("ssh-trixie");
+  trixie = await lab("ssh-trixie", { sudoPassword: false });
   bookworm = await lab("ssh-bookworm", { release: "bookworm", sudoPassword: true });
 }, 300_000);
 
@@ -29,8 +29,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
+/** Each test chooses its own way, whatever the suite's is. */
 const settings = (host: LabHost, more: Partial<HostSettings> = {}) =>
-  hostSettings(host, { connectTimeout: 10, ...more });
+  hostSettings(host, { user: "root", sudo: false, jump: undefined, connectTimeout: 10, ...more });
 
 async function open(host: LabHost, more: Partial<HostSettings> = {}): Promise<SshHost> {
   const made = await openHost(settings(host, more), host.name);
