@@ -26,6 +26,8 @@ export interface Feature {
   needsHttps?: true;
   /** It names the servers for calls, so it is left out without them, unless the user asks for it. */
   needsTurn?: true;
+  /** It is for those who watch the server, so it is left out without `metrics`, unless the user asks for it. */
+  needsMetrics?: true;
   /** It is about other servers, so it is left out where no port for them is open. */
   needsFederation?: true;
 }
@@ -100,6 +102,7 @@ const groups: Record<string, Row[]> = {
   Administration: [
     ["admin_shell", "prosodyctl, and the accounts of the stack", ""],
     ["admin_adhoc", "administration from a client", "0133, 0050"],
+    ["http_openmetrics", "figures for monitoring", "", { needsHttps: true, needsMetrics: true }],
   ],
   "Chat rooms": [
     ["muc", "chat rooms", "0045, 0421", { where: "component" }],
@@ -166,7 +169,7 @@ export interface ResolvedModules {
 /** What a module list is resolved from. */
 export type ModuleSettings = Pick<
   Server,
-  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn"
+  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics"
 >;
 
 /** The server would not work, or not with this program, without them. */
@@ -205,8 +208,11 @@ export function resolveModules(
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
-  const calls = server.turn.enabled ? ["external_services"] : [];
-  for (const name of new Set([...server.modules, ...calls, ...server.extraModules])) {
+  const asked = [
+    ...(server.turn.enabled ? ["external_services"] : []),
+    ...(server.metrics.enabled ? ["http_openmetrics"] : []),
+  ];
+  for (const name of new Set([...server.modules, ...asked, ...server.extraModules])) {
     const { module, fate } = current(name, release);
     if (fate) report.push({ name, ...fate });
     if (!module || off.has(module)) continue;
@@ -281,12 +287,11 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`ports.https` is off" };
   if (feature?.needsFederation && !around.federated)
     return { outcome: "dropped", why: "no port for other servers is open" };
-  if (
-    feature?.needsTurn &&
-    !around.server.turn.enabled &&
-    !around.server.extraModules.map(plain).includes(module)
-  )
+  const isChosen = around.server.extraModules.map(plain).includes(module);
+  if (feature?.needsTurn && !around.server.turn.enabled && !isChosen)
     return { outcome: "dropped", why: "`turn` is off" };
+  if (feature?.needsMetrics && !around.server.metrics.enabled && !isChosen)
+    return { outcome: "dropped", why: "`metrics` is off" };
   if (belongsToRooms(module) && !around.server.conference.enabled)
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")

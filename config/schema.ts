@@ -11,6 +11,7 @@ import { host } from "./host";
 import { checkFirewall, firewall, selinux } from "./host-access";
 import { absentAccounts, admins, jids } from "./jids";
 import { logging } from "./logging";
+import { checkMetrics, metrics } from "./metrics";
 import { checkModules, disabledModules, extraModules, modules } from "./modules";
 import { options } from "./options";
 import { modulesOrigin } from "./origin";
@@ -70,6 +71,7 @@ export const schema = (around: Surroundings) =>
       extraModules: extraModules(),
       disabledModules: disabledModules(),
       logging: logging(),
+      metrics: metrics(),
       storage: storage(around),
       contacts: contacts(),
       tls: tls(),
@@ -83,6 +85,7 @@ export const schema = (around: Surroundings) =>
       checkModules(given, ctx);
       checkServices(given, around.domains, ctx);
       checkTurn(given, ctx);
+      checkMetrics(given, ctx);
       checkAdmins(given, ctx);
       checkDns(given, around.domains, ctx);
       checkFirewall(given, around.sshPort, ctx);

@@ -37,6 +37,7 @@ export interface Server {
   /** Where modules come from that Prosody itself lacks. */
   modulesOrigin: ModulesOrigin;
   turn: TurnSettings;
+  metrics: MetricsSettings;
   /** The default list, unless the user replaces it; names as Prosody or the old role know them. */
   modules: string[];
   extraModules: string[];
@@ -125,6 +126,14 @@ export interface TurnSettings {
   relayPorts: { from: number; to: number };
   /** Offered over TLS: there is a port, and the certificate of the first virtual host covers the name. */
   tls: boolean;
+}
+
+/** Figures about the server, and who may read them besides the host itself. */
+export interface MetricsSettings {
+  enabled: boolean;
+  addresses: string[];
+  /** CIDR. */
+  network: string | undefined;
 }
 
 /** A virtual host, with exactly one source of its certificate. */

@@ -89,6 +89,7 @@ export function renderConfiguration(
     contacts: contactsView(server.contacts),
     componentInterfaces: server.componentInterfaces.length > 0 && { addresses: server.componentInterfaces },
     calls: server.turn.enabled && { services: callServices(server) },
+    metrics: server.metrics.enabled && metricsView(server.metrics),
     altconnect: modules.global.includes("http_altconnect"),
     log: logSinks(server.logging),
     storage: optionsView(open.filter(([name]) => Object.hasOwn(storage.options, name))),
@@ -245,6 +246,11 @@ function portLists(ports: Server["ports"]): Record<string, number[]> {
 function contactsView(contacts: Server["contacts"]) {
   const addresses = Object.fromEntries(Object.entries(contacts).filter(([, list]) => list.length > 0));
   return Object.keys(addresses).length > 0 && { addresses };
+}
+
+/** The host itself may always read them. */
+function metricsView({ addresses, network }: Server["metrics"]) {
+  return { readers: ["127.0.0.1", "::1", ...addresses], network: network !== undefined && { network } };
 }
 
 function logSinks({ file, syslog }: Server["logging"]): LuaValue {

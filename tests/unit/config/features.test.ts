@@ -30,6 +30,7 @@ describe("the default list", () => {
       needsCommunityPackage: false,
     });
     expect(report).toEqual([
+      { name: "http_openmetrics", outcome: "dropped", why: "`metrics` is off" },
       { name: "vcard_muc", outcome: "built in", why: "chat rooms have avatars of their own accord" },
     ]);
   });
@@ -45,6 +46,7 @@ describe("the default list", () => {
     expect(report).toEqual([
       { name: "account_activity", outcome: "missing", why: "Prosody 0.12 does not have it" },
       { name: "http_altconnect", outcome: "missing", why: "Prosody 0.12 does not have it" },
+      { name: "http_openmetrics", outcome: "dropped", why: "`metrics` is off" },
     ]);
   });
 
@@ -115,6 +117,18 @@ describe("external_services", () => {
 
   test("stays where the user asks for it, to name other servers", () =>
     expect(resolve({ extraModules: ["external_services"] }).global).toContain("external_services"));
+});
+
+describe("http_openmetrics", () => {
+  const metrics = { enabled: true, addresses: [], network: undefined };
+
+  test("comes with metrics, whatever the list of modules is, and goes with them", () => {
+    expect(resolve({ metrics }).global).toContain("http_openmetrics");
+    expect(resolve({ modules: [...server().modules] }).global).not.toContain("http_openmetrics");
+  });
+
+  test("stays where the user asks for it, with options of their own", () =>
+    expect(resolve({ extraModules: ["http_openmetrics"] }).global).toContain("http_openmetrics"));
 });
 
 describe("extraModules", () => {

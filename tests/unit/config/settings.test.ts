@@ -85,6 +85,7 @@ test("one host, one domain and one JID are enough", () => {
     extraModules: [],
     disabledModules: [],
     logging: { file: "info", syslog: "info" },
+    metrics: { enabled: false, addresses: [], network: undefined },
     storage: { kind: "internal" },
     contacts: { abuse: ["mailto:postmaster@example.com"], admin: [], support: [], security: [] },
     tls: { minimum: "1.2" },
@@ -145,6 +146,7 @@ test("what is written is what comes out", () => {
     modules: ["roster", "mod_mam", "roster"],
     extraModules: "motd",
     disabledModules: ["private"],
+    metrics: { allow: ["192.0.2.7", "10.20.0.0/16"] },
     logging: { file: false, syslog: "debug" },
     storage: {
       postgresql: { host: "db.example.com", password: "p", tls: { authorityFile: "certs/chain.crt" } },
@@ -227,6 +229,7 @@ test("what is written is what comes out", () => {
     extraModules: ["motd"],
     disabledModules: ["private"],
     logging: config.logging,
+    metrics: { enabled: true, addresses: ["192.0.2.7"], network: "10.20.0.0/16" },
     storage: {
       kind: "postgresql",
       host: "db.example.com",
