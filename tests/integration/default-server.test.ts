@@ -161,4 +161,27 @@ describe.each(eachProsody)("the default server on Prosody %s", (release, host) =
     },
     60_000,
   );
+
+  test("metrics are for the host itself and for those who are named, and for nobody else", async () => {
+    const metrics = { enabled: true, addresses: [] as string[], network: undefined };
+    const scrape = () => fetch("GET", "https://example.test:5281/metrics");
+    await prosody.start(server({ metrics }));
+    expect((await scrape()).status).toBe(403);
+    const atHome =
+      "printf 'GET /metrics HTTP/1.1\\r\\nHost: example.test\\r\\nConnection: close\\r\\n\\r\\n' | " +
+      "openssl s_client -quiet -connect 127.0.0.1:5281 -servername example.test 2>/dev/null || true";
+    expect(await prosody.host.exec(atHome)).toMatch(/^HTTP\/1\.1 200 /);
+
+    const from = (await prosody.host.exec("echo $SSH_CLIENT")).split(" ")[0]!;
+    await prosody.start(server({ metrics: { ...metrics, addresses: [from] } }));
+    const { status, headers, body } = await scrape();
+    expect({ status, type: headers["content-type"] }).toEqual({
+      status: 200,
+      type: expect.stringMatching(/^application\/openmetrics-text/),
+    });
+    expect(body.toString()).toMatch(
+      /^prosody_mod_c2s__connections_total|^# TYPE prosody_mod_c2s__connections /m,
+    );
+    expect(body.toString()).toMatch(/# EOF\n$/);
+  }, 60_000);
 });
