@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { RawXmpp } from "../helpers/raw-xmpp";
 import { Stack, secret } from "../helpers/stack";
 
 /** What `verify --json` prints, as far as it matters here. */
@@ -177,6 +178,37 @@ describe.each(debians)("verify on %s", (release) => {
     expect(lines.filter(({ status }) => status === "failed")).toEqual([]);
     expect(code).toBe(0);
   }, 180_000);
+
+  test("an invitation makes one account, once; an account that exists gets none", async () => {
+    const invite = (...more: string[]) => stack.capture("invite", ...more);
+    const { code, stdout } = await invite("--link", "dave@example.test");
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^xmpp:dave@example\.test\?register;preauth=\S+\n$/),
+    });
+    const token = /preauth=(\S+)/.exec(stdout)![1];
+    const register = async (name: string) => {
+      const xmpp = await RawXmpp.open(host.address, tls.caFile, "example.test");
+      const iq = (content: string) =>
+        xmpp.ask(`<iq type='set' id='i' to='example.test'>${content}</iq>`, /<iq [^>]*id='i'.*?(\/>|<\/iq>)/);
+      const shown = await iq(`<preauth xmlns='urn:xmpp:pars:0' token='${token}'/>`);
+      const made = shown.includes("type='error'")
+        ? shown
+        : await iq(
+            `<query xmlns='jabber:iq:register'><username>${name}</username><password>dave@example.test</password></query>`,
+          );
+      xmpp.close();
+      return /type='(\w+)'/.exec(made)![1];
+    };
+    expect(await register("dave")).toBe("result");
+    (await RawXmpp.logIn(host.address, tls.caFile, "dave@example.test")).close();
+    expect(await register("erin")).toBe("error");
+    expect(await invite("dave@example.test")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/there is such an account already/),
+    });
+    await host.exec("prosodyctl deluser dave@example.test");
+  }, 60_000);
 
   test("what a killed run has left is removed by a later one; accounts of others stay", async () => {
     const make = (name: string) => host.exec(`printf 'x\\nx\\n' | prosodyctl adduser ${name}@example.test`);

@@ -1,0 +1,62 @@
+import { domainToUnicode } from "node:url";
+import { renderUnicodeCompact } from "uqr";
+import { parseAccount } from "../config/jid";
+import { luaString } from "../providers/lua";
+
+/** For whom an invitation is: an account's name, or `undefined` where the invited person chooses one. */
+export interface Invited {
+  name: string | undefined;
+  /** The virtual host, as the stack config has it. */
+  domain: string;
+}
+
+/**
+ * Reads the command's argument: a bare JID, a virtual host, or nothing where there is one virtual host.
+ * @throws Error that says what is allowed
+ */
+export function invited(text: string | undefined, domains: readonly string[]): Invited {
+  if (text?.includes("@")) {
+    const jid = parseAccount(text, domains);
+    const at = jid.indexOf("@");
+    return { name: jid.slice(0, at), domain: jid.slice(at + 1) };
+  }
+  const domain = text ?? (domains.length === 1 ? domains[0]! : "");
+  if (domains.includes(domain)) return { name: undefined, domain };
+  throw new Error(
+    `${text === undefined ? "The server has several virtual hosts" : `${text} is no virtual host of the server`}: ` +
+      `give a bare JID on one of ${domains.join(", ")}, or one of these alone.`,
+  );
+}
+
+/**
+ * Lua that makes an invitation in the running server and returns its link (mod_invites).
+ * @param days for which the invitation can be used
+ */
+export function invitationCode({ name, domain }: Invited, days: number): string {
+  const host = luaString(domainToUnicode(domain) || domain);
+  const user = name === undefined ? "nil" : luaString(name);
+  return [
+    `local host, user = ${host}, ${user}`,
+    `local modules = require "core.modulemanager"`,
+    `local invites = modules.get_module(host, "invites")`,
+    `assert(invites and modules.get_module(host, "invites_register"), "invites and invites_register are not loaded: take them out of prosody:disabledModules, or add them to prosody:modules")`,
+    `assert(not user or not require "core.usermanager".user_exists(user, host), "there is such an account already")`,
+    `return assert(invites.create_account(user, nil, ${days * 86_400})).uri`,
+  ].join(" ");
+}
+
+/** What the inviting person reads and hands on. */
+export function invitationText({ name, domain }: Invited, uri: string, days: number): string {
+  const what =
+    name === undefined ? `an account of their choice at ${domain}` : `the account ${name}@${domain}`;
+  const code = renderUnicodeCompact(uri, { border: 2 });
+  return `One person can make ${what} with this, once, within ${days} ${days === 1 ? "day" : "days"}:
+
+  ${uri}
+
+${code}
+
+They install an app for XMPP (Conversations on Android, Monal on iPhone, Gajim or Dino on a computer), open the
+link or scan the code, and choose a password. Whoever has the link can use it: send it by a way that you trust.
+`;
+}
