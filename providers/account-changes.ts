@@ -60,7 +60,10 @@ async function commit(host: Host, changes: AccountChange[]): Promise<(Verifier |
 }
 
 function result(line: string | undefined): Verifier | undefined | Error {
-  if (!line) return new Error("Prosody gave no answer.");
+  if (!line)
+    return new Error(
+      "Prosody gave no answer about this account. See journalctl -u prosody on the host, then run this again.",
+    );
   const { error, account } = JSON.parse(line) as { error?: string; account?: Partial<Verifier> };
   if (error !== undefined) return new Error(error);
   return account && verifierOf(account);
@@ -79,7 +82,11 @@ async function withoutProsody(
       changes: true,
     });
   return changes.map(({ action }) =>
-    action === "delete" ? undefined : new Error("Prosody is not installed, so it can have no account."),
+    action === "delete"
+      ? undefined
+      : new Error(
+          "Prosody is not installed on the host, so it can have no account. Run pulumi up, which installs it first.",
+        ),
   );
 }
 

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, notInstalled, parseBytes } from "./lua";
 
@@ -62,7 +63,7 @@ export async function adminShell(
   const replies = stdout.trimEnd().split("\n").map(parseReply);
   if (replies.length !== commands.length)
     throw new Error(
-      `${options.doing} on ${host.name}: answers to ${replies.length} of ${commands.length} commands.`,
+      `${options.doing} on ${host.name}: Prosody answered ${replies.length} of ${commands.length} commands. See journalctl -u prosody on the host, then run this again.`,
     );
   return replies;
 }
@@ -85,11 +86,15 @@ export function isUnavailable(error: unknown): error is Error {
 function refuseUnsendable(command: string): void {
   const escaped = command.replace(/[&\r]/g, "&amp;").replace(/[<>]/g, "&lt;");
   const size = Buffer.byteLength(escaped);
-  if (size > longest)
-    throw new Error(`An admin command of ${size} bytes is too long; Prosody takes ${longest}. Split it.`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 has no way to write these.
-  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(command))
-    throw new Error("An admin command holds a control character. Write it with luaString.");
+  assert(
+    size <= longest,
+    `An admin command of ${size} bytes is too long; Prosody takes ${longest}. Split it.`,
+  );
+  assert(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 has no way to write these.
+    !/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(command),
+    "An admin command holds a control character. Write it with luaString.",
+  );
 }
 
 function parseReply(line: string): Reply {

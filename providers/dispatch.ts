@@ -18,7 +18,9 @@ type AnyHandler = Handler<Common, Common, unknown>;
 export function provider(kind: string): dynamic.ResourceProvider {
   const handler = handlers[kind] as AnyHandler | undefined;
   if (!handler)
-    throw new Error(`There is no resource kind ${kind}; known: ${Object.keys(handlers).join(", ")}.`);
+    throw new Error(
+      `There is no resource kind ${kind}; known: ${Object.keys(handlers).join(", ")}. Was the stack made by a newer version of this program? Use that.`,
+    );
   const replaceOn: readonly string[] = handler.replaceOn ?? [];
   return {
     async configure({ config }) {

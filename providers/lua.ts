@@ -9,7 +9,7 @@ import { root } from "../config/root";
  *
  * The program comes over standard input because arguments end up in process lists and in sudo's log.
  */
-export const luaScript = `PROSODYCTL=$(command -v prosodyctl) || { echo "Prosody is not installed" >&2; exit 78; }
+export const luaScript = `PROSODYCTL=$(command -v prosodyctl) || { echo "Prosody is not installed on the host; pulumi up installs it" >&2; exit 78; }
 read -r interpreter < "$PROSODYCTL"
 export PROSODYCTL
 exec \${interpreter#??} -e 'local size = io.read("*l") assert(load(io.read(tonumber(size)), "=program"))()'`;

@@ -50,7 +50,9 @@ export async function verifier(
 ): Promise<Verifier> {
   const prepared = prepare(password);
   if (prepared === undefined)
-    throw new Error("The password has characters that SASLprep (RFC 4013) forbids.");
+    throw new Error(
+      "The password has characters that SASLprep (RFC 4013) forbids; choose another in prosody:storage.",
+    );
   const salt = randomUUID();
   return { salt, iterations, ...(await keys(prepared, salt, iterations, hash)) };
 }

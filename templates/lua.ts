@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Secret } from "../config/secret";
 import type { LuaValue } from "../config/settings";
 
@@ -38,18 +39,23 @@ export function lua(value: LuaValue, secrets: SecretPolicy = "refuse", indent = 
     case "object":
       if (value !== null) return luaTable(value, secrets, indent);
   }
-  throw new Error(`Lua has no value for ${String(value)}: leave the option out instead.`);
+  assert.fail(`Lua has no value for ${String(value)}: leave the option out instead.`);
 }
 
 function reveal(secret: Secret, secrets: SecretPolicy): string {
-  if (secrets === "reveal") return secret.reveal();
-  throw new Error("A secret value was about to be written into a file that everybody may see in a preview.");
+  assert(
+    secrets === "reveal",
+    "A secret value was about to be written into a file that everybody may see in a preview.",
+  );
+  return secret.reveal();
 }
 
 function luaNumber(value: number): string {
-  if (!Number.isFinite(value)) throw new Error(`${value} is not a number that an option can have.`);
-  if (Number.isInteger(value) && !Number.isSafeInteger(value))
-    throw new Error(`${value} is beyond 2^53, where digits get lost: write it as a string.`);
+  assert(Number.isFinite(value), `${value} is not a number that an option can have.`);
+  assert(
+    !Number.isInteger(value) || Number.isSafeInteger(value),
+    `${value} is beyond 2^53, where digits get lost: write it as a string.`,
+  );
   return String(value);
 }
 
@@ -62,8 +68,10 @@ const unreadable =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"\\]/g;
 
 function luaString(text: string): string {
-  if (/\p{Surrogate}/u.test(text))
-    throw new Error(`${JSON.stringify(text)} holds half a surrogate pair: it is no Unicode text.`);
+  assert(
+    !/\p{Surrogate}/u.test(text),
+    `${JSON.stringify(text)} holds half a surrogate pair: it is no Unicode text.`,
+  );
   return `"${text.replace(unreadable, escaped)}"`;
 }
 

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { domainToASCII, domainToUnicode } from "node:url";
@@ -210,11 +211,7 @@ const names = (...components: (false | { name: string })[]) =>
 /** Prosody takes two hosts of one name without a word, and runs one of them. */
 function refuseDuplicates(hosts: string[]): void {
   const twice = hosts.find((host, index) => hosts.indexOf(host) !== index);
-  if (twice === undefined) return;
-  throw new Error(
-    `Two virtual hosts or services are called ${twice}: change prosody:domains, or the subdomain in ` +
-      "prosody:conference, prosody:upload or prosody:proxy65, or the name in prosody:components.",
-  );
+  assert(twice === undefined, `Two virtual hosts or services are called ${twice}.`);
 }
 
 /** Enabled modules under the headings of the feature table, what the table does not know last. */

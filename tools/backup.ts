@@ -46,7 +46,7 @@ export async function main(args: string[]): Promise<number> {
   }
   const { recipient: recipients, "passphrase-file": file } = values;
   if (recipients && (values.encrypt || file))
-    throw new Error("Give either a passphrase or recipients, not both.");
+    throw new Error("Give either a passphrase (--encrypt, --passphrase-file) or --recipient, not both.");
   const server = await serverOf(values.stack, values.server);
   const encryption: Encryption | undefined = recipients
     ? { recipients }

@@ -64,7 +64,7 @@ async function bringUp(args: string[]): Promise<number> {
   required(positionals);
   const { release } = values;
   if (release !== undefined && !isRelease(release))
-    throw new Error(`--release ${release}: use ${releases.join(", ")}.`);
+    throw new Error(`--release ${release}: there is no such release; use ${releases.join(", ")}.`);
   await prepareMachine();
   await certificate("example.test"); // Pulumi.dev.yaml names its files
   const outcomes = await Promise.allSettled(
@@ -98,7 +98,8 @@ async function show(args: string[]): Promise<number> {
 async function execute(args: string[]): Promise<number> {
   const [name, ...rest] = args;
   const command = rest[0] === "--" ? rest.slice(1) : rest;
-  if (!name || command.length === 0) throw new Error(`exec needs a host and a command.\n\n${usage}`);
+  if (!name || command.length === 0)
+    throw new Error("exec needs a host and a command: npm run lab -- exec NAME COMMAND.");
   const script = command.length === 1 ? command[0]! : command.map(quote).join(" ");
   return ssh([...(await sshArguments(name)), script]);
 }
@@ -116,6 +117,6 @@ const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 const isRelease = (text: string): text is Release => (releases as readonly string[]).includes(text);
 
 function required([name]: string[]): string {
-  if (name === undefined) throw new Error(`Which host? Give its name.\n\n${usage}`);
+  if (name === undefined) throw new Error("Which host? Give its name. See npm run lab.");
   return name;
 }

@@ -22,6 +22,8 @@ export async function login(
   let output = "";
   for await (const chunk of child.stdout) output += chunk;
   if (!output)
-    throw new Error(`The login of ${account.jid} at ${server.address}:${server.port} gave no answer.`);
+    throw new Error(
+      `The login of ${account.jid} at ${server.address}:${server.port} gave no answer. See journalctl -u prosody on the host.`,
+    );
   return JSON.parse(output) as LoginResult;
 }

@@ -29,7 +29,10 @@ export function migrate(text: string): Migration {
   const found: Migration = { config: {}, secrets: new Map(), notes: [] };
   const { config, notes } = found;
   if (isMap(ssl)) config.domains = domains(ssl, found);
-  if (!isMap(xmpp)) throw new Error("xmpp is no map: this is no variables file of the old role.");
+  if (!isMap(xmpp))
+    throw new Error(
+      "xmpp is no map: this is no variables file of the role prosodyxmpp. Give the YAML file that sets ssl and xmpp.",
+    );
 
   if (isMap(xmpp.jids)) config.jids = jids(xmpp.jids, found);
   if (xmpp.admin_jids !== undefined && xmpp.admin_jids !== null) config.admins = xmpp.admin_jids;
@@ -65,12 +68,17 @@ function variables(text: string): Values {
   const document = parseDocument(text, { version: "1.1", customTags: (tags) => [...tags, vault] });
   const [error] = document.errors;
   // The parser's own message has lines of the file, which may hold a password.
-  if (error) throw new Error(`This is no YAML${error.linePos ? `: see line ${error.linePos[0].line}` : ""}.`);
+  if (error)
+    throw new Error(
+      `This is no YAML${error.linePos ? `: see line ${error.linePos[0].line}` : ""}. Give the YAML file that sets ssl and xmpp.`,
+    );
   const parsed: unknown = document.toJS();
   const play = Array.isArray(parsed) ? parsed.find((each) => isMap(each) && isMap(each.vars)) : parsed;
   const found = isMap(play) && isMap(play.vars) ? play.vars : play;
   if (!isMap(found) || !("ssl" in found || "xmpp" in found))
-    throw new Error("There is neither ssl nor xmpp at the top: this is no variables file of the old role.");
+    throw new Error(
+      "There is neither ssl nor xmpp at the top: this is no variables file of the role prosodyxmpp. Give the YAML file that sets them.",
+    );
   return found;
 }
 

@@ -15,12 +15,16 @@ const variable = "PROSODY_BACKUP_PASSPHRASE";
 export async function passphrase(file: string | undefined, twice: boolean): Promise<Secret> {
   const given = file === undefined ? process.env[variable] : readFileSync(file, "utf8").split(/\r?\n/)[0];
   if (given) return new Secret(given);
-  if (given !== undefined) throw new Error(`${file ?? variable} is empty.`);
+  if (given !== undefined)
+    throw new Error(
+      `${file ?? variable} is empty: put the passphrase into it (of a file, the first line counts).`,
+    );
   if (!process.stdin.isTTY)
     throw new Error(`No passphrase: set ${variable}, or give --passphrase-file, or run this on a terminal.`);
   const first = await ask("Passphrase: ");
-  if (first === "") throw new Error("An empty passphrase protects nothing.");
-  if (twice && (await ask("Once more: ")) !== first) throw new Error("The two passphrases differ.");
+  if (first === "") throw new Error("An empty passphrase protects nothing: run this again and type one.");
+  if (twice && (await ask("Once more: ")) !== first)
+    throw new Error("The two passphrases differ: run this again.");
   return new Secret(first);
 }
 

@@ -86,7 +86,10 @@ function checkDomains(manifest: Manifest, domains: readonly string[]): void {
   const others = virtualHosts(manifest).filter((host) => !domains.includes(host));
   if (others.length === 0) return;
   const text = `The backup is of ${virtualHosts(manifest).join(", ")}, and the stack's domains are ${domains.join(", ")}`;
-  if (others.length === virtualHosts(manifest).length) throw new Error(`${text}: this is another server.`);
+  if (others.length === virtualHosts(manifest).length)
+    throw new Error(
+      `${text}: this is another server. Choose the stack with --stack, and the server with --server.`,
+    );
   say(
     `${text}. The data of ${others.join(", ")} will be on the host, and unused until that is among prosody:domains.`,
   );

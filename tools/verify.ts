@@ -75,7 +75,8 @@ export async function verifyStack(
 function chosen(servers: Server[], { server: name, address }: VerifyOptions): Server[] {
   const names = servers.map((server) => server.name).join(", ");
   const found = servers.filter((server) => name === undefined || server.name === name);
-  if (found.length === 0) throw new Error(`--server ${name}: the stack has ${names}.`);
+  if (found.length === 0)
+    throw new Error(`--server ${name}: there is no such server; the stack has ${names}.`);
   if (address !== undefined && found.length > 1)
     throw new Error(`--address ${address} is for one server; choose it with --server, of ${names}.`);
   return found;
@@ -155,7 +156,10 @@ function namesFor({ ports }: Server, { address, resolver }: VerifyOptions): Name
 
 function caFrom(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  if (!existsSync(file)) throw new Error(`--ca ${file}: there is no such file.`);
+  if (!existsSync(file))
+    throw new Error(
+      `--ca ${file}: there is no such file. Give the PEM file of the authority that issued the certificate.`,
+    );
   return readFileSync(file, "utf8");
 }
 

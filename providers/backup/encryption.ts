@@ -29,7 +29,7 @@ export async function encrypt(encryption: Encryption): Promise<{ input: Transfor
         encrypter.addRecipient(recipient);
       } catch {
         throw new Error(
-          `${recipient} is no recipient of age: give one that begins with age1, see age-keygen -y`,
+          `--recipient ${recipient} is no recipient of age: give one that begins with age1, see age-keygen -y`,
         );
       }
   const input = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk) });
@@ -61,7 +61,9 @@ export async function decrypt(file: string, key: Key): Promise<Readable> {
       try {
         decrypter.addIdentity(identity.reveal());
       } catch {
-        throw new Error("the identity file has a line that is no identity of age (AGE-SECRET-KEY-1…)");
+        throw new Error(
+          "the identity file has a line that is no identity of age (AGE-SECRET-KEY-1…). Give --identity the file that age-keygen wrote",
+        );
       }
   const source = createReadStream(file);
   try {

@@ -33,9 +33,13 @@ export async function readManifest(archive: Readable): Promise<Manifest> {
     // no JSON
   }
   if (typeof manifest?.format !== "number" || typeof manifest.hosts !== "object")
-    throw new Error("this is no backup of prosody-pulumi, or it is damaged");
+    throw new Error(
+      "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+    );
   if (manifest.format !== 1)
-    throw new Error(`this backup has format ${manifest.format}, and this program knows 1. Use a newer one`);
+    throw new Error(
+      `this backup has format ${manifest.format}, and this program knows 1. Use a newer version of the program`,
+    );
   return manifest;
 }
 

@@ -91,7 +91,9 @@ function refuseOlder(host: Host, manifest: Manifest, version: string): void {
 /** Only where the host says what it uses. */
 function refuseStorage(manifest: Manifest, found: Manifest["storage"] | undefined): void {
   if (manifest.storage.databases.some(({ driver }) => driver !== "SQLite3"))
-    throw new Error("the backup has a database dump, which this program can't bring back yet");
+    throw new Error(
+      "the backup has a database dump, which this program can't bring back: let psql do it, see docs/operations.md",
+    );
   if (!found) return;
   const kind = ({ files, databases }: Manifest["storage"]) =>
     [...(files ? ["files"] : []), ...databases.map(({ driver }) => driver)].sort().join(" and ");

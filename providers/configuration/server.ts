@@ -109,7 +109,10 @@ async function restartServer(host: Host, wanted: Model): Promise<string[]> {
     changes: true,
   });
   const logged = stdout.split("\n").filter((line) => line.trim());
-  if (code !== 0) throw new Error(reasons(["Prosody does not run after a restart"], logged));
+  if (code !== 0)
+    throw new Error(
+      reasons(["Prosody does not run after a restart; see journalctl -u prosody on the host"], logged),
+    );
   return logged;
 }
 

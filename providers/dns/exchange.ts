@@ -25,7 +25,11 @@ export function exchange(
       fail(`no answer over TCP within ${patience} s. Does a firewall drop it?`),
     );
     socket.on("error", (error) => fail(`it can't be reached over TCP (${error.message})`));
-    socket.on("close", () => fail("it closed the connection before it had answered"));
+    socket.on("close", () =>
+      fail(
+        "it closed the connection before it had answered. See its log; BIND does so when tcp-clients is exceeded or the request is refused",
+      ),
+    );
     socket.on("connect", () => {
       for (const request of requests) socket.write(Buffer.concat([lengthOf(request), request]));
     });

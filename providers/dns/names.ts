@@ -1,9 +1,10 @@
+import assert from "node:assert/strict";
 /** A domain name in wire form, in lower case and without compression, as TSIG and updates want it (RFC 1035, 3.1). */
 export function encodeName(name: string): Buffer {
   const labels = name.replace(/\.$/, "").toLowerCase().split(".").filter(Boolean);
   const parts = labels.map((label) => {
     const bytes = Buffer.from(label, "latin1");
-    if (bytes.length > 63) throw new Error(`${name} is no domain name: a label has more than 63 bytes`);
+    assert(bytes.length <= 63, `${name} is no domain name: a label has more than 63 bytes`);
     return Buffer.concat([Buffer.from([bytes.length]), bytes]);
   });
   return Buffer.concat([...parts, Buffer.from([0])]);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { isIPv4, isIPv6 } from "node:net";
 import type { RecordType } from "../../dns/record-set";
 import { decodeName, encodeName } from "./names";
@@ -20,7 +21,7 @@ export function encodeData(type: RecordType, text: string): Buffer {
   const words = text.split(" ");
   switch (type) {
     case "A":
-      if (!isIPv4(text)) throw new Error(`${text} is no IPv4 address`);
+      assert(isIPv4(text), `${text} is no IPv4 address`);
       return Buffer.from(text.split(".").map(Number));
     case "AAAA":
       return encodeIPv6(text);
@@ -30,7 +31,7 @@ export function encodeData(type: RecordType, text: string): Buffer {
       return Buffer.concat([...words.slice(0, 3).map((word) => uint16(Number(word))), encodeName(words[3]!)]);
     case "CAA": {
       const [, flags, tag, value] = /^(\d+) ([a-z0-9]+) "(.*)"$/.exec(text) ?? [];
-      if (value === undefined) throw new Error(`${text} is no CAA record`);
+      assert(value !== undefined, `${text} is no CAA record`);
       return Buffer.concat([Buffer.from([Number(flags), tag!.length]), Buffer.from(tag! + value, "latin1")]);
     }
     case "TLSA":
@@ -63,7 +64,7 @@ export function decodeData(type: RecordType, message: Buffer, start: number, len
 }
 
 function encodeIPv6(text: string): Buffer {
-  if (!isIPv6(text)) throw new Error(`${text} is no IPv6 address`);
+  assert(isIPv6(text), `${text} is no IPv6 address`);
   const [head = "", tail] = new URL(`http://[${text}]`).hostname.slice(1, -1).split("::");
   const groups = (part: string) => part.split(":").filter(Boolean);
   const before = groups(head);

@@ -63,7 +63,7 @@ export class TcpNameServer implements NameServer {
     const { rcode, isAuthoritative } = found;
     if (rcode === rcodes.REFUSED || (rcode === 0 && !isAuthoritative)) throw this.#error(this.#notOurs(name));
     if (rcode !== 0 && rcode !== rcodes.NXDOMAIN)
-      throw this.#error(`the question for ${name} ${type} failed: ${nameOf(rcode)}`);
+      throw this.#error(`the question for ${name} ${type} failed: ${nameOf(rcode)}. See its log`);
     const records = found.answers.filter((each) => each.name === name && each.type === typeNumbers[type]);
     if (records.length === 0) return undefined;
     const values = records.map((each) => this.#textOf(type, message, each));
@@ -114,11 +114,11 @@ export class TcpNameServer implements NameServer {
       case rcodes.NOTAUTH:
         return `it is not the primary name server of the zone ${zone}. Give that in prosody:dns.nameServer`;
       case rcodes.NOTIMP:
-        return "it takes no dynamic updates (RFC 2136)";
+        return "it takes no dynamic updates (RFC 2136). Name one that does in prosody:dns.nameServer, or leave prosody:dns.provider out and make the records by hand";
       case rcodes.SERVFAIL:
         return `it failed to change the zone ${zone}. See its log; it must be able to write the zone's journal`;
       default:
-        return `the change of the zone ${zone} failed: ${nameOf(rcode)}`;
+        return `the change of the zone ${zone} failed: ${nameOf(rcode)}. See its log`;
     }
   }
 
@@ -142,11 +142,17 @@ export class TcpNameServer implements NameServer {
       const isUnsigned = answer.additional.at(-1)?.type !== typeNumbers.TSIG;
       // Who can't read a request can't sign the answer either; nothing is concluded from it but a failure.
       if (isUnsigned && answer.rcode !== 0)
-        throw new Error(`it answered ${nameOf(answer.rcode)}, without a signature`);
+        throw new Error(
+          `it answered ${nameOf(answer.rcode)}, without a signature. See its log, and whether prosody:dns.nameServer is the primary name server of the zone`,
+        );
       verify(message, key, signed.mac, now());
       return { ...answer, message };
     } catch (error) {
-      throw this.#error((error as Error).message);
+      throw this.#error(
+        error instanceof RangeError
+          ? `its answer is damaged (${error.message}). See whether prosody:dns.nameServer and its port are those of a name server`
+          : (error as Error).message,
+      );
     }
   }
 

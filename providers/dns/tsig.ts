@@ -64,7 +64,9 @@ export function verify(answer: Buffer, key: Key, requestMac: Buffer, time: numbe
   const { additional } = decodeMessage(answer);
   const last = additional.at(-1);
   if (last?.type !== typeNumbers.TSIG)
-    throw new Error("the answer is not signed, so that anybody may have sent it");
+    throw new Error(
+      "the answer is not signed, so that anybody may have sent it. Let the server sign with prosody:dns.key",
+    );
   const signature = decodeSignature(answer, last);
   if (signature.error === errors.BADKEY)
     throw new Error(
@@ -88,7 +90,10 @@ export function verify(answer: Buffer, key: Key, requestMac: Buffer, time: numbe
     signature.algorithm === key.algorithm &&
     signature.mac.length === expected.length &&
     timingSafeEqual(signature.mac, expected);
-  if (!isGenuine) throw new Error(`the answer's signature is not by the key ${key.name}`);
+  if (!isGenuine)
+    throw new Error(
+      `the answer's signature is not by the key ${key.name}. Compare prosody:dns.key.secret with its configuration; if they are alike, somebody sits in between`,
+    );
   if (signature.error === errors.BADTIME)
     throw new Error(
       `its clock differs by ${Math.abs(signature.other.readUIntBE(0, 6) - time)} s from this machine's. Set the one that is wrong`,

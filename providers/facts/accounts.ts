@@ -47,7 +47,10 @@ function parse(stdout: string): Accounts {
     .map((line) => JSON.parse(line) as Line);
   const last = lines.at(-1);
   if (last?.unreadable !== undefined) return { known: false, reason: last.unreadable };
-  if (!last?.complete) throw new Error("the list of accounts ends early");
+  if (!last?.complete)
+    throw new Error(
+      "the list of accounts ends early. See whether the disk of the host is full, then run this again",
+    );
   const found = lines.flatMap(({ jid, account }) =>
     jid && account ? [[withAscii(jid), verifierOf(account)] as const] : [],
   );

@@ -122,7 +122,9 @@ async function bringOne(
     after = (await host.fact(lineages)).lineages[domain];
   }
   if (!after?.deployed)
-    throw new Error(`certbot reported success, but Prosody does not have the certificate of ${domain}.`);
+    throw new Error(
+      `certbot reported success, but Prosody does not have the certificate of ${domain}. See \`certbot certificates\` on the host, then run this again.`,
+    );
   return { ...inputs, expires: after.expires, certificate: after.certificate };
 }
 

@@ -129,7 +129,7 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
     if (failures.has(name)) return failures.get(name)!;
     if (version === undefined)
       return new Error(
-        `the package manager reported success, but ${name} is not installed. Is it a virtual package?`,
+        `the package manager reported success, but ${name} is not installed. Look at \`${os.family === "debian" ? "apt-cache policy" : "dnf info"} ${name}\` on the host.`,
       );
     const adopted = !wanted.includes(name);
     return { version, family: os.family, adopted, brought: adopted ? [] : brought };

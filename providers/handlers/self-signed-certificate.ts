@@ -121,6 +121,9 @@ chown root:prosody "$work"/* && chmod 0640 "$work"/* && mv -fT "$work/crt" ${cha
   );
   await loadCertificates(host);
   const there = await look(host, inputs.domain);
-  if (!there) throw new Error(`the certificate of ${inputs.domain} is not where it was made.`);
+  if (!there)
+    throw new Error(
+      `the certificate of ${inputs.domain} is not where it was made, in /etc/prosody/certs. See whether something on the host moves it away, then run this again.`,
+    );
   return { ...inputs, ...there };
 }

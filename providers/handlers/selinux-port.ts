@@ -97,7 +97,10 @@ async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found 
     const each = plans[index];
     if (each instanceof Error) return each;
     const now = look(after, os, port);
-    if (!now.allowed) return new Error(`semanage reported success, but ${port} has the label ${now.label}.`);
+    if (!now.allowed)
+      return new Error(
+        `semanage reported success, but ${port} has the label ${now.label}. See \`semanage port -l -C\` on the host, then run this again.`,
+      );
     return { mode, ...now, ...(each && { given: each.given }) };
   });
 }

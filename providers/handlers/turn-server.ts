@@ -119,7 +119,9 @@ async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerSt
   );
   const tls = inputs.domain ? copiesOf(files, inputs.domain, found) : [];
   if (inputs.domain && tls.length < 2)
-    throw new Error(`there is no certificate of ${inputs.domain} in /etc/prosody/certs for TURN over TLS.`);
+    throw new Error(
+      `there is no certificate of ${inputs.domain} in /etc/prosody/certs for TURN over TLS. Run pulumi up, which installs it, or set prosody:ports.turnTls to false.`,
+    );
   const different = [config, ...tls].filter((file) => !isThere(file, files));
   const isPending = files.get(pendingMark) !== undefined;
   if (different.length > 0) {
@@ -174,7 +176,7 @@ async function restart(host: Host, ports: readonly number[], found: Coturn, befo
   });
   const journal = stdout.trim().replace(/^/gm, "  ");
   throw new Error(
-    `coturn does not run with the new configuration, so the previous one is back. The end of its journal:\n${journal}`,
+    `coturn does not run with the new configuration, so the previous one is back. The end of its journal:\n${journal}\nFix: put right what the journal names (prosody:turn, prosody:ports.turn, prosody:ports.turnTls), then run this again.`,
   );
 }
 

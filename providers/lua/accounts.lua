@@ -50,8 +50,8 @@ end
 -- clients that are online are logged out.
 function set_account(user, host, password, replace)
   if not prosody.hosts[host] then error(host .. " is not among Prosody's virtual hosts", 0) end
-  if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name", 0) end
-  if not stringprep.saslprep(password) then error("Prosody refuses the password: SASLprep (RFC 4013)", 0) end
+  if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name (nodeprep, RFC 6122); write another one into prosody:jids", 0) end
+  if not stringprep.saslprep(password) then error("Prosody refuses the password: SASLprep (RFC 4013); choose another in prosody:jids", 0) end
   local before = stored_account(user, host)
   if not before then
     create(user, host, password)

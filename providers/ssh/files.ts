@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Host } from "../host";
 import { GroupCommit } from "./group";
 
@@ -110,10 +111,9 @@ export function writeFilesInput(files: readonly WantedFile[]): Buffer {
   return Buffer.concat(
     files.flatMap(({ path, content, mode, owner, group, makeDirectories }) => {
       checkPath(path);
-      if (!/^0?[0-7]{3,4}$/.test(mode)) throw new Error(`${path}: mode ${mode} is not octal, like 0640.`);
+      assert(/^0?[0-7]{3,4}$/.test(mode), `${path}: mode ${mode} is not octal, like 0640.`);
       for (const name of [owner, group])
-        if (!/^[\w.][\w.-]*\$?$/.test(name))
-          throw new Error(`${path}: ${JSON.stringify(name)} can't own a file.`);
+        assert(/^[\w.][\w.-]*\$?$/.test(name), `${path}: ${JSON.stringify(name)} can't own a file.`);
       const bytes = Buffer.from(content);
       const head = [mode, owner, group, makeDirectories ? "make" : "keep", bytes.length, path].join(" ");
       return [Buffer.from(`${head}\n`), bytes];
@@ -130,7 +130,7 @@ export function parseFiles(stdout: string, paths: readonly string[]): Map<string
       const line = next();
       if (line === "missing") return [path, undefined];
       const [mode = "", owner, group, uid, gid] = line.split(" ");
-      if (!gid) throw new Error(`the answer about ${path} can't be understood: ${JSON.stringify(line)}`);
+      assert(gid, `the answer about ${path} can't be understood: ${JSON.stringify(line)}`);
       const file = {
         content: Buffer.from(next(), "base64").toString("utf8"),
         mode: mode.padStart(4, "0"),
@@ -143,8 +143,10 @@ export function parseFiles(stdout: string, paths: readonly string[]): Map<string
 }
 
 function checkPath(path: string): void {
-  if (!/^\/[^\n\0]*[^/\n\0]$/.test(path))
-    throw new Error(`${JSON.stringify(path)} is no absolute path of a file on one line.`);
+  assert(
+    /^\/[^\n\0]*[^/\n\0]$/.test(path),
+    `${JSON.stringify(path)} is no absolute path of a file on one line.`,
+  );
 }
 
 function lines(paths: readonly string[]): string {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Fact } from "../host";
 
 /** How long a fact is shared after it was read: milliseconds. */
@@ -39,8 +40,10 @@ export class GroupCommit<T, R> {
       const batch = this.#waiting.splice(0);
       try {
         const results = await batch[0]!.commit(batch.map(({ item }) => item));
-        if (results.length !== batch.length)
-          throw new Error(`a group commit of ${batch.length} items returned ${results.length} results`);
+        assert(
+          results.length === batch.length,
+          `a group commit of ${batch.length} items returned ${results.length} results`,
+        );
         batch.forEach(({ resolve, reject }, index) => {
           const result = results[index]!;
           if (result instanceof Error) reject(result);

@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 /** A piece of script that {@link sh} inserts as it is, because it was built by {@link sh} before. */
 class Fragment {
   constructor(readonly script: string) {}
@@ -13,8 +15,10 @@ type Word = string | number;
  */
 export function quote(word: Word): string {
   const text = String(word);
-  if (text.includes("\0"))
-    throw new Error(`${JSON.stringify(text)} has a NUL character, which can't be passed to a command.`);
+  assert(
+    !text.includes("\0"),
+    `${JSON.stringify(text)} has a NUL character, which can't be passed to a command.`,
+  );
   if (/^[\w+,./:@-]+$/.test(text)) return text;
   return `'${text.replace(/['\\]/g, "'\\$&'")}'`;
 }

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { EventEmitter } from "node:events";
 
 /** An element of XML, as ltx has it, the parser of xmpp.js. */
@@ -65,7 +66,7 @@ export async function loadLibrary(): Promise<void> {
 }
 
 export function library(): Library {
-  if (!loaded) throw new Error("loadLibrary was not awaited");
+  assert(loaded, "loadLibrary was not awaited");
   return loaded;
 }
 

@@ -141,7 +141,7 @@ describe("create", () => {
   test("needs Prosody", async () => {
     const host = new FakeHost({ answers: { [luaScript]: { code: 78 } } });
     await expect(create(host, wanted)).rejects.toThrow(
-      "Prosody is not installed, so it can have no account.",
+      "Prosody is not installed on the host, so it can have no account.",
     );
   });
 });

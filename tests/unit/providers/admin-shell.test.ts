@@ -50,7 +50,7 @@ test("any other failure is not taken for an unavailable shell", async () => {
 
 test("too few answers are an error", async () => {
   await expect(adminShell(answering('[true,""]\n'), ["x", "y"], { doing })).rejects.toThrow(
-    "asking Prosody on xmpp.example.com: answers to 1 of 2 commands.",
+    "asking Prosody on xmpp.example.com: Prosody answered 1 of 2 commands. See journalctl -u prosody on the host, then run this again.",
   );
 });
 

@@ -43,7 +43,9 @@ test("a password that SASLprep forbids matches nothing, and has no verifier", as
   const [, iterations, storedKey, serverKey] = stored[0]!;
   expect(await matches("pencil\u0007", { salt, iterations, storedKey, serverKey })).toBe(false);
   await expect(verifier("pencil\u0007")).rejects.toEqual(
-    new Error("The password has characters that SASLprep (RFC 4013) forbids."),
+    new Error(
+      "The password has characters that SASLprep (RFC 4013) forbids; choose another in prosody:storage.",
+    ),
   );
 });
 

@@ -132,7 +132,7 @@ test("what Ansible takes from elsewhere is named, and guessed at by nobody", () 
 });
 
 test.each([
-  ["hunter2: [", /^This is no YAML: see line 1\.$/],
+  ["hunter2: [", /^This is no YAML: see line 1\. Give the YAML file that sets ssl and xmpp\.$/],
   ["- hunter2", /^There is neither ssl nor xmpp at the top/],
   ["xmpp: hunter2", /^xmpp is no map/],
 ])("a file that is none of the role's is refused without a word of it: %s", (file, message) => {

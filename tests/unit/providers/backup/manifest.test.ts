@@ -39,15 +39,35 @@ test("what comes after the manifest may be missing: the host looks at it", async
 });
 
 test.each([
-  ["no archive", Buffer.from("-----BEGIN"), "this is no backup of prosody-pulumi, or it is damaged"],
-  ["nothing", Buffer.alloc(0), "this is no backup of prosody-pulumi, or it is damaged"],
-  ["another archive", archive({ other: "text" }), "this is no backup of prosody-pulumi, or it is damaged"],
-  ["no tar", gzipSync("text"), "this is no backup of prosody-pulumi, or it is damaged"],
-  ["no JSON", archive({ "manifest.json": "{" }), "this is no backup of prosody-pulumi, or it is damaged"],
+  [
+    "no archive",
+    Buffer.from("-----BEGIN"),
+    "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+  ],
+  [
+    "nothing",
+    Buffer.alloc(0),
+    "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+  ],
+  [
+    "another archive",
+    archive({ other: "text" }),
+    "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+  ],
+  [
+    "no tar",
+    gzipSync("text"),
+    "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+  ],
+  [
+    "no JSON",
+    archive({ "manifest.json": "{" }),
+    "this is no backup of prosody-pulumi, or it is damaged. Give a file that npm run backup made",
+  ],
   [
     "a later format",
     archive({ "manifest.json": JSON.stringify({ ...manifest, format: 2 }) }),
-    "this backup has format 2, and this program knows 1. Use a newer one",
+    "this backup has format 2, and this program knows 1. Use a newer version of the program",
   ],
 ])("%s is refused", async (_what, bytes, message) => {
   await expect(read(bytes)).rejects.toThrow(new Error(message));
