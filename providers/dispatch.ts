@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { dynamic } from "@pulumi/pulumi";
+import { row } from "./engine-row";
 import type { Common, Handler } from "./handler";
 import { handlers } from "./handlers";
+import { reporting } from "./progress";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
 
@@ -101,8 +103,8 @@ async function guard<T>(
     );
   });
   try {
-    const running = handler.use ? handler.use(inputs.server, action) : hosts.use(inputs.server, action);
-    return await Promise.race([running, late]);
+    const use = () => (handler.use ? handler.use(inputs.server, action) : hosts.use(inputs.server, action));
+    return await Promise.race([reporting(row(), use), late]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const failure = new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`);

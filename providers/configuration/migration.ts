@@ -20,7 +20,8 @@ read -r interpreter < "$PROSODYCTL"
 storage() { printf '%s\\n' "$program" | \${interpreter#??} - "$@"; }
 places() { storage places "$1" 2>/dev/null | sort -u; }
 refuse() { echo "$*" >&2; exit ${refused}; }
-data() { sed -n 's/^data //p'; }
+# What a program tells of its progress goes on to the standard error at once.
+data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
 `;
 
 /**
@@ -92,7 +93,9 @@ case "$new" in
       refuse "files of an earlier storage can't be put aside"
     rm "$copy/.replaced";;
 esac
-after=$(storage import ${stagedFile} "$copy" 2> "$copy/.reason" | data)
+set -- \${before#* } # so many values and so many messages
+count=$(($1 + $4))
+after=$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)
 [ "$after" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${after#* } after)"
 rm -f "$copy/.reason"
 echo "$old" > "$copy/.places"

@@ -70,4 +70,11 @@ local function change(operation)
   return online(("account_json(delete_account,%s,%s)"):format(user, host))
 end
 
-for _, operation in ipairs(operations) do io.write(change(operation), "\n") end
+local told = os.time()
+for i, operation in ipairs(operations) do
+  io.write(change(operation), "\n")
+  if os.time() > told then
+    told = os.time()
+    io.stderr:write("progress: ", i, " of ", #operations, "\n")
+  end
+end

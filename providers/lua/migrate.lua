@@ -5,7 +5,7 @@
 --   probe FILE        opens every storage; prints "holds COUNT DATABASE" for each database that has data
 --   clear FILE        deletes all rows of its databases
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage
---   import FILE DIR   brings the data of DIR into the storages, reads it back, and compares
+--   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, reads it back, and compares
 --
 -- prosody-migrator does the same for stores that are named one by one; this takes what is there, hosts that are not
 -- configured any more included, tells data of a host from that of a user, and proves that nothing was lost.
@@ -21,6 +21,15 @@ local stamp = require "util.datetime".datetime
 local internal, data = storagemanager.olddm, prosody.paths.data
 -- What is there already is never too much.
 config.set("*", "storage_archive_item_limit", 1e9)
+
+-- Tells how many records a step is through with, once a second.
+local told = os.time()
+local function progress(doing, count)
+  if os.time() == told then return end
+  told = os.time()
+  io.write("progress: ", doing, " ", count, arg[4] and " of " .. arg[4] or "", " records\n")
+  io.flush()
+end
 
 local function fail(text, ...)
   io.stderr:write(text:format(...), "\n")
@@ -166,6 +175,7 @@ local function read_all()
       if reason then fail("%s of %s can't be read: %s", name, user or host, tostring(reason)) end
       if value ~= nil and next(value) ~= nil then
         digest.keyval = digest.keyval + 1
+        progress("reading", digest.keyval + digest.archive)
         digest.texts[#digest.texts + 1] = hashes.sha256(where .. "\0" .. canonical(value))
       end
       return
@@ -173,6 +183,7 @@ local function read_all()
     local items = {}
     for key, item, when, with in archive_items(store, user, host, name) do
       items[#items + 1] = item_text(key, item, when, with)
+      progress("reading", digest.keyval + digest.archive + #items)
     end
     if #items == 0 then return end
     digest.archive = digest.archive + #items
@@ -206,6 +217,7 @@ local function export()
 end
 
 local function import()
+  local written = 0
   local function load_item(item)
     local key, when, with = item.key, item.when, item.with
     item.key, item.when, item.with, item.attr.stamp, item.attr.stamp_legacy = nil, nil, nil, nil, nil
@@ -223,15 +235,20 @@ local function import()
     local ok, why = true, nil
     if kind == "keyval" then
       if store then ok, why = store:set(user, value) else ok, why = internal.store(user, host, name, value) end
+      written = written + 1
     elseif not store then
       ok, why = internal.list_store(user, host, name, value)
       ok = ok ~= nil or why == nil
+      written = written + #value
     else
       for _, item in ipairs(value) do
         ok, why = store:append(user, load_item(item))
         if not ok then break end
+        written = written + 1
+        progress("writing", written)
       end
     end
+    progress("writing", written)
     if not ok then fail("%s of %s can't be written: %s", name, user or host, tostring(why)) end
   end)
 end

@@ -1,14 +1,11 @@
 import type { Host, RunResult } from "../host";
 import { raw, sh } from "../ssh/quote";
-import { wait } from "../wait";
 import { explain, isFetchError, isInterrupted, lockHolder, unknownPackages } from "./apt-errors";
 import type { PackageManager } from "./index";
+import { patiently } from "./patience";
 
 /** Seconds that one run of apt may take: a slow mirror, an old disk. */
 const runTime = 600;
-
-/** Milliseconds to wait for another package manager, e.g. the daily upgrade. */
-const patience = 300_000;
 
 /** apt's own complaints, and dpkg's. */
 const failed = [100];
@@ -100,24 +97,19 @@ async function must(host: Host, doing: string, script: string, names: readonly s
 
 /** Runs apt as soon as no other package manager runs, after finishing what one that was cut off had begun. */
 async function run(host: Host, doing: string, script: string): Promise<RunResult> {
-  const deadline = Date.now() + patience;
-  for (let repaired = false; ; ) {
-    const result = await host.run(quiet + script, {
-      doing,
-      timeout: runTime,
-      accept: [0, ...failed],
-      changes: true,
-    });
-    if (result.code === 0) return result;
-    if (!repaired && isInterrupted(result.stderr)) {
-      repaired = true;
-      await host.run(`${quiet}dpkg --force-confdef --force-confold --configure -a`, {
-        doing: "finishing an installation that was cut off",
-        timeout: runTime,
-        changes: true,
-        fix: "Run `dpkg --configure -a` on the host and look at what it says.",
-      });
-    } else if (!lockHolder(result.stderr) || Date.now() > deadline) return result;
-    else await wait(2000);
-  }
+  const attempt = () =>
+    host.run(quiet + script, { doing, timeout: runTime, accept: [0, ...failed], changes: true });
+  const busy = ({ stderr }: RunResult) => {
+    const holder = lockHolder(stderr);
+    return holder && `apt's lock, which ${holder} has`;
+  };
+  const result = await patiently(attempt, busy);
+  if (result.code === 0 || !isInterrupted(result.stderr)) return result;
+  await host.run(`${quiet}dpkg --force-confdef --force-confold --configure -a`, {
+    doing: "finishing an installation that was cut off",
+    timeout: runTime,
+    changes: true,
+    fix: "Run `dpkg --configure -a` on the host and look at what it says.",
+  });
+  return patiently(attempt, busy);
 }

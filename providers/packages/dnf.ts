@@ -1,15 +1,12 @@
 import { packages } from "../facts/packages";
 import type { Host } from "../host";
 import { raw, sh } from "../ssh/quote";
-import { wait } from "../wait";
 import { explain, isFetchError, isLocked, unknownPackages } from "./dnf-errors";
 import type { PackageManager } from "./index";
+import { patiently } from "./patience";
 
 /** Seconds that one run of dnf may take: a slow mirror, an old disk. */
 const runTime = 600;
-
-/** Milliseconds to wait for another program that changes packages. */
-const patience = 300_000;
 
 /** What dnf 4 and dnf 5 end with when they fail. */
 const failed = [1, 2, 3, 200];
@@ -119,15 +116,16 @@ async function must(host: Host, doing: string, script: string, names: readonly s
  * @returns `undefined` on success, else what it said
  */
 async function run(host: Host, doing: string, script: string): Promise<string | undefined> {
-  for (const deadline = Date.now() + patience; ; await wait(2000)) {
+  const attempt = async () => {
     const { code, stdout, stderr } = await host.run(quiet + script, {
       doing,
       timeout: runTime,
       accept: [0, ...failed],
       changes: true,
     });
-    if (code === 0) return undefined;
-    const said = `${stdout}\n${stderr}`;
-    if (!isLocked(said) || Date.now() > deadline) return said;
-  }
+    return code === 0 ? undefined : `${stdout}\n${stderr}`;
+  };
+  return patiently(attempt, (said) =>
+    said !== undefined && isLocked(said) ? "another package manager" : undefined,
+  );
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
-import { collect, type Outcome, type Streams } from "./exec";
+import { collect, type Exchange, type Outcome } from "./exec";
 
 /** Seconds between two signs of life that are asked for while something runs, and how many may stay away. */
 const probeEvery = 5;
@@ -55,7 +55,7 @@ export class Connection {
    * @throws NotStarted when it was refused, or the connection was gone before it could start
    * @throws Error when it may have started
    */
-  start(command: string, input: Buffer, seconds: number, streams?: Streams): Promise<Running> {
+  start(command: string, input: Buffer, seconds: number, exchange?: Exchange): Promise<Running> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.destroy(`it opened no session within ${seconds} s`);
@@ -71,7 +71,7 @@ export class Connection {
           if (error) return refuse(error);
           clearTimeout(timer);
           // Before any await: the exit status of a short command is in the same packet.
-          resolve({ outcome: collect(channel, input, { streams }), close: () => channel.close() });
+          resolve({ outcome: collect(channel, input, exchange), close: () => channel.close() });
         });
       } catch (error) {
         refuse(error as Error);

@@ -28,11 +28,21 @@ export const outputLimit = 64 * 1024 * 1024;
 /** Milliseconds after a command's end in which its output may still arrive. */
 const outputGrace = 2000;
 
+/** A line of the standard error that tells how far a command is; it is no part of what it says. */
+const noteLine = /^progress: (.*)\n/gm;
+
+export interface Exchange {
+  streams?: Streams;
+  /** Gets what the command notes of its progress, see {@link RunOptions} in `host.ts`. */
+  note?(detail: string): void;
+  limit?: number;
+}
+
 /** Hands the input to a running command and collects what it prints until it ends. */
 export function collect(
   channel: ClientChannel,
   input: Buffer,
-  { streams = {}, limit = outputLimit }: { streams?: Streams; limit?: number } = {},
+  { streams = {}, note, limit = outputLimit }: Exchange = {},
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const stdout: Buffer[] = [];
@@ -54,7 +64,8 @@ export function collect(
       isDone = true;
       clearTimeout(grace);
       const text = (parts: Buffer[]) => Buffer.concat(parts).toString("utf8");
-      resolve({ code, signal, stdout: text(stdout), stderr: text(stderr), tooMuch, broken });
+      const said = text(stderr).replace(noteLine, "");
+      resolve({ code, signal, stdout: text(stdout), stderr: said, tooMuch, broken });
     };
     const take = (parts: Buffer[]) => (data: Buffer) => {
       size += data.length;
@@ -64,6 +75,10 @@ export function collect(
     const taken = streams.output && pipeline(channel, streams.output, { end: false }).catch(breakOff);
     if (!streams.output) channel.on("data", take(stdout));
     channel.stderr.on("data", take(stderr));
+    channel.stderr.on("data", (data: Buffer) => {
+      const [, detail] = [...data.toString("utf8").matchAll(noteLine)].at(-1) ?? [];
+      if (detail !== undefined) note?.(detail);
+    });
     channel.on("error", () => {}); // told by close
     channel.on("exit", (exitCode: number | null, name?: string) => {
       code = exitCode ?? undefined;

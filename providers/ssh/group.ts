@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AsyncResource } from "node:async_hooks";
 import type { Fact } from "../host";
 
 /** How long a fact is shared after it was read: milliseconds. */
@@ -28,7 +29,8 @@ export class GroupCommit<T, R> {
    */
   add(item: T, commit: Commit<T, R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, commit, resolve, reject });
+      // Progress is shown where the first item of a commit is.
+      this.#waiting.push({ item, commit: AsyncResource.bind(commit), resolve, reject });
       if (!this.#busy) void this.#work();
     });
   }

@@ -1,5 +1,6 @@
 import type { HostSettings } from "../../config/settings";
 import type { Fact, Host, RunOptions, RunResult } from "../host";
+import { during } from "../progress";
 import { wait } from "../wait";
 import { NotStarted, type Running } from "./connection";
 import { excerpt, lastLines } from "./errors";
@@ -38,7 +39,8 @@ export class SshHost implements Host {
   }
 
   run(script: string, options: RunOptions): Promise<RunResult> {
-    const run = () => this.#queue.run(() => this.#execute(script, options));
+    const run = () =>
+      during(options.doing, (note) => this.#queue.run(() => this.#execute(script, options, note)));
     return options.changes ? this.#facts.change(run) : run();
   }
 
@@ -68,10 +70,10 @@ export class SshHost implements Host {
     (await this.#link.current())?.connection.end();
   }
 
-  async #execute(script: string, options: RunOptions): Promise<RunResult> {
+  async #execute(script: string, options: RunOptions, note: (detail: string) => void): Promise<RunResult> {
     const seconds = options.timeout ?? 60;
     const id = `${process.pid}-${++runs}`;
-    const { link, running } = await this.#start(script, id, seconds, options);
+    const { link, running } = await this.#start(script, id, seconds, options, note);
     link.connection.hold();
     try {
       const outcome = await this.#within(seconds, id, link, running.outcome);
@@ -90,6 +92,7 @@ export class SshHost implements Host {
     id: string,
     seconds: number,
     options: RunOptions,
+    note: (detail: string) => void,
   ): Promise<{ link: Link; running: Running }> {
     const giveUp = performance.now() + retryFor;
     for (let reconnected = false; ; ) {
@@ -101,7 +104,7 @@ export class SshHost implements Host {
           command,
           rootInput(options.input, link.access),
           this.settings.connectTimeout,
-          options.streams,
+          { streams: options.streams, note },
         );
         return { link, running };
       } catch (error) {

@@ -72,6 +72,36 @@ describe("the program and its provider", () => {
     ]);
   });
 
+  test("a long step says in the row of its resource what it waits for, and is forgotten with it", async () => {
+    // Somebody has apt's lock until some seconds after apt was refused.
+    const holder = `import fcntl, subprocess, time
+lock = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+open("/run/held", "w")
+while subprocess.call(["pgrep", "-x", "apt-get"], stdout=subprocess.DEVNULL): time.sleep(0.01)
+time.sleep(4)`;
+    await host.exec(
+      `dpkg --force-depends -r lua-unbound >/dev/null 2>&1
+systemd-run --quiet python3 -c '${holder}'
+until [ -e /run/held ]; do sleep 0.05; done`,
+    );
+    const { code, text } = await stack.up("--json");
+    expect(code).toBe(0);
+    const said = text
+      .split("\n")
+      .filter((line) => line.includes('"diagnosticEvent"'))
+      .map((line) => JSON.parse(line).diagnosticEvent)
+      .filter(({ message }) => message.includes("waiting"));
+    expect(said).toEqual([
+      expect.objectContaining({
+        urn: expect.stringMatching(/prosody:Package::lua-unbound$/),
+        message: expect.stringMatching(/^waiting for apt's lock, which process \d+ \(python3\) has\s*$/),
+        severity: "info",
+        ephemeral: true,
+      }),
+    ]);
+  }, 120_000);
+
   test("an edited source is no diff", async () => {
     edit("providers/dispatch.ts", "function plain", "/* edited */ function plain");
     expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });

@@ -23,6 +23,19 @@ test("output that is cut between the bytes of a character arrives whole", async 
   expect(Buffer.concat(input).toString()).toBe("data");
 });
 
+test("what it tells of its progress goes on at once, and is no part of what it says", async () => {
+  const { made, client } = channel();
+  const notes: string[] = [];
+  const outcome = collect(client, Buffer.alloc(0), { note: (detail) => notes.push(detail) });
+  made.stderr.emit("data", Buffer.from("warning\nprogress: 1 of 3\nprogress: 2 of 3\n"));
+  expect(notes).toEqual(["2 of 3"]);
+  made.stderr.emit("data", Buffer.from("progress: 3 of 3\nno progress: none\n"));
+  made.emit("exit", 0);
+  made.emit("close");
+  expect((await outcome).stderr).toBe("warning\nno progress: none\n");
+  expect(notes).toEqual(["2 of 3", "3 of 3"]);
+});
+
 test("no more than the limit is kept, of output and errors together", async () => {
   const { made, client } = channel();
   const outcome = collect(client, Buffer.alloc(0), { limit: 10 });
