@@ -186,7 +186,7 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
     ]);
     expect(bad).toEqual({
       status: "rejected",
-      reason: new Error("Prosody refuses the password: SASLprep (RFC 4013)"),
+      reason: new Error("Prosody refuses the password: SASLprep (RFC 4013); choose another in prosody:jids"),
     });
     expect(good.status).toBe("fulfilled");
     expect(await files("refused")).toEqual([]);
