@@ -54,3 +54,8 @@ function options_of(configuration)
   end
   return hosts
 end
+
+-- A text with the paths of files beside the configuration `file`: until a candidate is live, they are where it is.
+local function beside(file, text)
+  return (text:gsub("/etc/prosody/", (file:match "^.*/")))
+end

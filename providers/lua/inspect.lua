@@ -171,7 +171,7 @@ local tried = {}
 local function try_database(sql, dbi)
   if tried[sql] then return end
   tried[sql] = true
-  local ok, handle, reason = pcall(dbi.Connect, sql.driver, sql.database, sql.username, sql.password, sql.host, sql.port)
+  local ok, handle, reason = pcall(dbi.Connect, sql.driver, beside(file, sql.database), sql.username, sql.password, sql.host, sql.port)
   if ok and handle then
     handle:close()
     return

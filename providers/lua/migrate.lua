@@ -126,6 +126,15 @@ local function configured()
   return hosts
 end
 
+if mode ~= "places" then
+  local done = {} -- hosts share the table
+  for _, host in ipairs(configured()) do
+    local sql = config.get(host, "sql")
+    if sql and sql.database and not done[sql] then sql.database = beside(file, sql.database) end
+    done[sql or 0] = true
+  end
+end
+
 local function open(host, store, kind)
   local driver = driver_of(host, store)
   local opened, reason = driver:open(store, kind ~= "keyval" and kind or nil)
