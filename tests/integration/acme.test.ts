@@ -146,7 +146,9 @@ RENEWED_LINEAGE=${live} /etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-exa
     const { code, text } = await stack.up();
     expect({ failed: code !== 0, text }).toEqual({
       failed: true,
-      text: expect.stringMatching(/gave no certificate for example\.test[\s\S]*blocked\.test/),
+      text: expect.stringMatching(
+        /gave no certificate for example\.test[\s\S]*rejectedIdentifier[\s\S]*blocked\.test/,
+      ),
     });
     expect(await servedEverywhere()).toEqual([before]);
     await stack.configure({
