@@ -1,0 +1,105 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../config/root";
+import type { Machine } from "./machine";
+
+/** What is timed, in the order of a round. `preview` is Ansible's `--check --diff`. */
+export const phases = ["first", "nothing", "one", "preview", "destroy"] as const;
+export type Phase = (typeof phases)[number];
+
+export const contenders = ["floor", "ours", "peer"] as const;
+export type Contender = (typeof contenders)[number];
+
+/** What a run of ours was seen to do, beside its time. */
+export interface Effort {
+  /** Remote commands of each phase. */
+  roundTrips: number;
+  /** Most memory that the provider process had, in megabytes (10^6 bytes). */
+  providerMegabytes: number;
+}
+
+/** One size, measured in one run: only within it may times be compared. */
+export interface Cell {
+  /** All hosts together. */
+  jids: number;
+  hosts: number;
+  /** Resources of the engine, of ours and of the floor. */
+  resources: number;
+  /** Environment of both. */
+  engine: Record<string, string>;
+  /** Day, ISO 8601. */
+  day: string;
+  /** Processes that ran or waited for a core, averaged over the run: above the number of cores, times are upper bounds. */
+  load: number;
+  /** Seconds of each round. */
+  times: Record<Contender, Partial<Record<Phase, number[]>>>;
+  effort: Partial<Record<Phase, Effort>>;
+}
+
+/** Where the time of one phase went, in seconds. */
+export interface Profile {
+  phase: Phase;
+  jids: number;
+  parts: { name: string; seconds: number; limit: string }[];
+}
+
+/** What clients saw of one kind of change. */
+export interface Disruption {
+  change: string;
+  clients: number;
+  dropped: number;
+  /** Longest time for which the server took no new connection. */
+  outage: number;
+  /** Longest time that a message between two clients took, in seconds. */
+  slowestMessage: number;
+}
+
+export interface StartUp {
+  /** Seconds of a whole preview with an empty program that is prebuilt. */
+  empty: number[];
+  /** The same with ours, with as many resources: none. */
+  ours: number[];
+}
+
+export interface Kills {
+  jids: number;
+  kills: number;
+  /** Kills that found the engine at work, by what was in flight. */
+  during: Record<string, number>;
+  lost: number;
+  duplicated: number;
+  engine: Record<string, string>;
+}
+
+/** Everything that `docs/performance.md` is written from. */
+export interface Results {
+  machine?: Machine;
+  cells: Cell[];
+  checkpoints: { setting: string; jids: number; first: number; destroy: number }[];
+  profiles: Profile[];
+  disruptions: Disruption[];
+  restart?: Disruption;
+  startUp?: StartUp;
+  kills?: Kills;
+}
+
+const file = join(root, "bench/results.json");
+
+export const none: Results = { cells: [], checkpoints: [], profiles: [], disruptions: [] };
+
+export function loadResults(): Results {
+  return existsSync(file) ? { ...none, ...(JSON.parse(readFileSync(file, "utf8")) as Results) } : none;
+}
+
+export function saveResults(results: Results): void {
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+}
+
+/** Takes a newer list over an older one: what has the same key replaces, as a whole; sorted by key. */
+export function merge<T>(old: readonly T[], fresh: readonly T[], key: (item: T) => string): T[] {
+  const all = new Map([...old, ...fresh].map((item) => [key(item), item]));
+  return [...all.values()].sort((a, b) => key(a).localeCompare(key(b), "en", { numeric: true }));
+}
+
+export const cellKey = ({ jids, hosts }: Pick<Cell, "jids" | "hosts">): string =>
+  `${jids} JIDs, ${hosts} hosts`;
