@@ -33,7 +33,7 @@ if (directory && role) {
       return connect.apply(this, args);
     };
     Client.prototype.exec = function (...args) {
-      const entry = { start: now() };
+      const entry = { start: now(), command: String(args[0]).slice(0, 2000) };
       commands.push(entry);
       const done = args.pop();
       return exec.call(this, ...args, (error, channel) => {

@@ -1,4 +1,5 @@
 import type { Fact } from "../host";
+import { wait } from "../wait";
 
 /** How long a fact is shared after it was read: milliseconds. */
 const freshFor = 1000;
@@ -23,19 +24,23 @@ export class GroupCommit<T, R> {
   /**
    * @param commit returns one result per item, in their order; an `Error` rejects that item alone. The first item's
    *   commits them all.
+   * @param gather milliseconds in which nobody else must have come before a commit begins: for those that take
+   *   so long that it is worth waiting for the others. Default 0: only who calls in this very moment comes along
    * @throws Error that `commit` returned for the item, or threw for all of them
    */
-  add(item: T, commit: Commit<T, R>): Promise<R> {
+  add(item: T, commit: Commit<T, R>, gather = 0): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, commit, resolve, reject });
-      if (!this.#busy) void this.#work();
+      if (!this.#busy) void this.#work(gather);
     });
   }
 
-  async #work(): Promise<void> {
+  async #work(gather: number): Promise<void> {
     this.#busy = true;
-    await undefined; // whoever calls in this very moment comes along
+    await undefined;
     while (this.#waiting.length > 0) {
+      if (gather > 0)
+        for (let before = 0; this.#waiting.length > before; await wait(gather)) before = this.#waiting.length;
       const batch = this.#waiting.splice(0);
       try {
         const results = await batch[0]!.commit(batch.map(({ item }) => item));
