@@ -22,6 +22,9 @@ const retryFor = 10_000;
 const defaultTimeout = 60;
 const batchTimeout = 30;
 
+/** Milliseconds: the engine sends what it wants read one by one. */
+const gatherReadings = 10;
+
 let runs = 0;
 
 /** A host over one SSH connection. */
@@ -85,9 +88,9 @@ export class SshHost implements Host {
   /** Readings that arrive while others are under way become one remote command; so do those that await the log-in. */
   async #read(reading: Reading): Promise<RunResult> {
     await this.#link.get();
-    return this.#readings.add(reading, async (readings) =>
-      (await Promise.all(parts(readings).map((part) => this.#queue.run(() => this.#readAll(part))))).flat(),
-    );
+    const readAll = async (readings: Reading[]) =>
+      (await Promise.all(parts(readings).map((part) => this.#queue.run(() => this.#readAll(part))))).flat();
+    return this.#readings.add(reading, readAll, gatherReadings);
   }
 
   async #readAll(readings: Reading[]): Promise<(RunResult | Error)[]> {
