@@ -7,7 +7,7 @@ import { run, say, sayNowAndThen } from "../lab/command";
 import { withLock } from "../lab/lock";
 import { cacheDirectory } from "../lab/paths";
 import { accounts, type BenchHost } from "./hosts";
-import type { Phase } from "./results";
+import type { peerPhases } from "./results";
 
 /** From PyPI; `ansible` has the collections, of which two are taken. */
 const versions = { "ansible-core": "2.19.14", ansible: "12.3.0" };
@@ -66,7 +66,7 @@ export class Peer {
   }
 
   /** @returns seconds */
-  async phase(phase: Exclude<Phase, "destroy">): Promise<number> {
+  async phase(phase: (typeof peerPhases)[number]): Promise<number> {
     await this.#inventory(phase === "first" || phase === "nothing" ? this.jids : this.jids + 1);
     const started = performance.now();
     const { stdout } = await run(
@@ -78,7 +78,7 @@ export class Peer {
         ...(phase === "preview" ? ["--check", "--diff"] : []),
         path.join(root, "bench/playbook.yml"),
       ],
-      { env: await this.#environment() },
+      { env: this.#environment() },
     );
     const seconds = (performance.now() - started) / 1000;
     const changed = /changed=[1-9]/.test(stdout);
@@ -90,7 +90,7 @@ export class Peer {
   }
 
   /** Pipelining, and one connection for all tasks. */
-  async #environment(): Promise<NodeJS.ProcessEnv> {
+  #environment(): NodeJS.ProcessEnv {
     return {
       ...process.env,
       ANSIBLE_COLLECTIONS_PATH: path.join(directory, "collections"),

@@ -54,7 +54,7 @@ if (directory && role) {
       wrapped = true;
       wrap(loaded.Client);
     }
-    const ours = /(?:start\.cjs|bin[/\\]index|bin[/\\]providers[/\\]dispatch)$/.exec(request)?.[0];
+    const ours = /(?:start\.cjs|noop\.cjs|bin[/\\]index|bin[/\\]providers[/\\]dispatch)$/.exec(request)?.[0];
     if (ours) modules[path.basename(ours)] ??= { start: started, end: now() };
     return loaded;
   };

@@ -7,6 +7,9 @@ import type { Machine } from "./machine";
 export const phases = ["first", "nothing", "one", "preview", "destroy"] as const;
 export type Phase = (typeof phases)[number];
 
+/** Ansible has nothing that removes a server. */
+export const peerPhases = ["first", "nothing", "one", "preview"] as const;
+
 export const contenders = ["floor", "ours", "peer"] as const;
 export type Contender = (typeof contenders)[number];
 
@@ -40,12 +43,21 @@ export interface Cell {
 export interface Profile {
   phase: Phase;
   jids: number;
-  parts: { name: string; seconds: number; limit: string }[];
+  parts: Part[];
+}
+
+export interface Part {
+  name: string;
+  seconds: number;
+  /** What it can't be less than, see profile.ts. */
+  limit: number;
 }
 
 /** What clients saw of one kind of change. */
 export interface Disruption {
   change: string;
+  /** The project made it; else, for comparison, apt or systemctl. */
+  byUs: boolean;
   clients: number;
   dropped: number;
   /** Longest time for which the server took no new connection. */
@@ -55,30 +67,39 @@ export interface Disruption {
 }
 
 export interface StartUp {
-  /** Seconds of a whole preview with an empty program that is prebuilt. */
+  /** Seconds from the start of Node.js until the program is loaded and has run: a prebuilt one with no resource. */
   empty: number[];
-  /** The same with ours, with as many resources: none. */
+  /** The same, of ours. */
   ours: number[];
 }
 
 export interface Kills {
   jids: number;
   kills: number;
-  /** Kills that found the engine at work, by what was in flight. */
-  during: Record<string, number>;
+  /** Runs that had ended before they were to be killed. */
+  late: number;
+  /** Accounts of the stack config that the host or the state lacked after the recovery. */
   lost: number;
+  /** Accounts that were there twice, or should not have been. */
   duplicated: number;
   engine: Record<string, string>;
+}
+
+/** What the engine's checkpoints cost, in seconds. */
+export interface Checkpoints {
+  resources: number;
+  engine: Record<string, string>;
+  first: number;
+  destroy: number;
 }
 
 /** Everything that `docs/performance.md` is written from. */
 export interface Results {
   machine?: Machine;
   cells: Cell[];
-  checkpoints: { setting: string; jids: number; first: number; destroy: number }[];
+  checkpoints: Checkpoints[];
   profiles: Profile[];
   disruptions: Disruption[];
-  restart?: Disruption;
   startUp?: StartUp;
   kills?: Kills;
 }

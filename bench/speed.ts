@@ -4,7 +4,7 @@ import { type BenchHost, blank } from "./hosts";
 import { watchLoad } from "./machine";
 import { TimedStack, type Trace } from "./ours";
 import { Peer } from "./peer";
-import { type Cell, type Contender, type Effort, type Phase, phases } from "./results";
+import { type Cell, type Contender, type Effort, type Phase, peerPhases, phases } from "./results";
 import { number } from "./table";
 
 /** What is measured of one size. */
@@ -31,37 +31,45 @@ export async function measure(
     times[who][phase] = [...(times[who][phase] ?? []), seconds];
     say(`  ${jids} JIDs, ${hosts.length} hosts: ${who} ${phase} ${number(seconds)} s`);
   };
+  const blankAll = () => Promise.all(hosts.map(blank));
 
-  await Promise.all(hosts.map(blank));
+  await blankAll();
   const ours = await TimedStack.ours(hosts, jids, engine);
-  let floor: TimedStack | undefined;
-  let peer: Peer | undefined;
-  let resources = 0;
+  let others: { floor: TimedStack; peer: Peer; resources: number } | undefined;
   try {
     for (let round = 0; round < rounds; round++) {
       for (const phase of phases) {
         const { seconds, traces } = await ours.phase(phase);
         note("ours", phase, seconds);
         effort[phase] = more(effort[phase], traces);
-        if (phase === "first" && round === 0) {
-          resources = await ours.resources();
-          floor = await TimedStack.floor(resources, engine);
-          if (peerRounds > 0) peer = await Peer.create(hosts, jids);
-        }
+        others ??= await prepareOthers(ours, hosts, jids, engine);
       }
-      for (const phase of phases) note("floor", phase, (await floor!.phase(phase)).seconds);
-      if (!peer || round >= peerRounds) continue;
-      await Promise.all(hosts.map(blank));
-      for (const phase of phases) if (phase !== "destroy") note("peer", phase, await peer.phase(phase));
-      await Promise.all(hosts.map(blank));
+      for (const phase of phases) note("floor", phase, (await others!.floor.phase(phase)).seconds);
+      if (round >= peerRounds) continue;
+      await blankAll();
+      for (const phase of peerPhases) note("peer", phase, await others!.peer.phase(phase));
+      await blankAll();
     }
   } finally {
     ours.remove();
-    floor?.remove();
-    await peer?.remove();
+    others?.floor.remove();
+    await others?.peer.remove();
   }
   const day = new Date().toISOString().slice(0, 10);
+  const { resources } = others!;
   return { jids, hosts: hosts.length, resources, engine, day, load: endLoad(), times, effort };
+}
+
+/** With what the first `up` of ours has made. */
+async function prepareOthers(
+  ours: TimedStack,
+  hosts: readonly BenchHost[],
+  jids: number,
+  engine: Record<string, string>,
+) {
+  const resources = await ours.resources();
+  const [floor, peer] = [await TimedStack.floor(resources, engine), await Peer.create(hosts, jids)];
+  return { floor, peer, resources };
 }
 
 /** The most of all rounds. */

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -91,7 +91,26 @@ export class Stack {
     return this.#run(bin, [...args, "--non-interactive", "--color", "never"], env);
   }
 
-  async #run(bin: string, args: string[], env: NodeJS.ProcessEnv): Promise<Run> {
+  /** Like {@link run}, but the engine is killed (SIGKILL) after so many milliseconds, unless it has ended. */
+  async runKilled(milliseconds: number, ...args: string[]): Promise<Run & { killed: boolean }> {
+    const { bin, env } = await engine();
+    let killed = false;
+    const run = await this.#run(bin, [...args, "--non-interactive", "--color", "never"], env, (child) => {
+      const timer = setTimeout(() => {
+        killed = child.kill("SIGKILL");
+      }, milliseconds);
+      child.on("exit", () => clearTimeout(timer));
+    });
+    return { ...run, killed };
+  }
+
+  /** @param started is given the process; the run is over when it has ended, whatever it leaves behind */
+  async #run(
+    bin: string,
+    args: string[],
+    env: NodeJS.ProcessEnv,
+    started?: (child: ChildProcess) => void,
+  ): Promise<Run> {
     const child = spawn(bin, args, {
       cwd: this.#project,
       env: {
@@ -111,7 +130,9 @@ export class Stack {
     child.stderr.on("data", (data) => {
       text += data;
     });
-    const code = await new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)));
+    started?.(child);
+    const end = started ? "exit" : "close"; // those that it leaves behind keep its output open
+    const code = await new Promise<number>((resolve) => child.on(end, (code) => resolve(code ?? -1)));
     return { code, text };
   }
 
