@@ -105,7 +105,7 @@ export class TimedStack {
 
   /** How many resources of the project's kinds the state has. */
   async resources(): Promise<number> {
-    return (await this.stack.export()).match(/"urn": "[^"]*::pulumi-nodejs:/g)?.length ?? 0;
+    return (await this.stack.export()).match(/"type": "pulumi-nodejs:/g)?.length ?? 0;
   }
 
   remove(): void {

@@ -95,7 +95,7 @@ describe("sharing of facts", () => {
   };
   const read = async () => ++reads;
 
-  test("readers share one reading while it is under way and for a second after its end", async () => {
+  test("readers share one reading while it is under way and until nobody has asked for a second", async () => {
     const cache = cached();
     const gate = deferred();
     const slow = async () => {
@@ -109,7 +109,9 @@ describe("sharing of facts", () => {
     expect(await Promise.all(readers)).toEqual([1, 1, 1]);
     now = 5999;
     expect(await cache.get(fact, read)).toBe(1);
-    now = 6000;
+    now = 6998; // a second after it was last asked for, not after it was read
+    expect(await cache.get(fact, read)).toBe(1);
+    now = 7998;
     expect(await cache.get(fact, read)).toBe(2);
   });
 
