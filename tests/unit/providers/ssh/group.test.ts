@@ -48,6 +48,19 @@ describe("group commit", () => {
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
+  test("a slow commit waits until nobody has come for a while", async () => {
+    const group = new GroupCommit<string, string>();
+    const batches: string[][] = [];
+    const commit = async (items: string[]) => {
+      batches.push(items);
+      return items;
+    };
+    const first = group.add("a", commit, 50);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await Promise.all([first, group.add("b", commit, 50)]);
+    expect(batches).toEqual([["a", "b"]]);
+  });
+
   test("an Error as a result rejects that item alone", async () => {
     const group = new GroupCommit<number, string>();
     const commit = async (items: number[]) =>
