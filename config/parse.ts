@@ -61,7 +61,7 @@ export function parseOption<Option extends keyof Shape>(
         ...error!.issues.flatMap((issue) => relocate({ ...issue, path: [option, ...issue.path] }, entry)),
       );
   }
-  return { found, problems: problemsFrom(issues, raw, jsonSchema(env), hidden) };
+  return { found, problems: issues.length > 0 ? problemsFrom(issues, raw, jsonSchema(env), hidden) : [] };
 }
 
 type Shape = ReturnType<typeof serverSchema>["in"]["shape"];

@@ -26,8 +26,14 @@ export interface Host {
    * Group commit: calls with the same `key` that arrive while a commit is in flight are committed together
    * right after it, in the order in which they came. `commit` returns one result per item; an `Error` as a
    * result rejects that item alone.
+   * @param gather milliseconds of quiet that a commit waits for, so that others come along: for slow ones. Default 0
    */
-  group<T, R>(key: string, item: T, commit: (items: T[]) => Promise<(R | Error)[]>): Promise<R>;
+  group<T, R>(
+    key: string,
+    item: T,
+    commit: (items: T[]) => Promise<(R | Error)[]>,
+    gather?: number,
+  ): Promise<R>;
 }
 
 export interface RunOptions {
@@ -43,6 +49,8 @@ export interface RunOptions {
   accept?: number[];
   /** The script changes the host: facts read before it are out of date. */
   changes?: boolean;
+  /** The script reads, and is done in a moment: it may share a remote command with others that do. */
+  together?: boolean;
   /** What the user can do when it fails. */
   fix?: string;
 }
@@ -61,4 +69,6 @@ export interface Fact<T> {
   /** Sent to the script's standard input. */
   readonly input?: string | Buffer;
   readonly parse: (stdout: string) => T;
+  /** It may take longer than others, which need not wait for it in a shared command. */
+  readonly alone?: true;
 }

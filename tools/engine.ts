@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { root } from "../config/root";
 import { type Ran, run } from "../lab/command";
 import { cacheDirectory } from "../lab/paths";
+import { settingFor } from "./engine-setting";
 import { findEngine } from "./find-engine";
 
 export interface Engine {
@@ -37,6 +38,7 @@ export async function engine(): Promise<Engine> {
       ...(own && isSet === undefined ? { PULUMI_CONFIG_PASSPHRASE: labPassphrase } : {}),
       PULUMI_STACK: "dev",
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      ...settingFor(0),
       ...process.env,
       PATH: [directory, process.env.PATH].join(delimiter),
     },

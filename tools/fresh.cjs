@@ -80,6 +80,9 @@ function removeOrphans(directory = bin) {
   }
 }
 
+/** The provider asks once per kind of resource; what changes while a process runs is for the next one. */
+let isBuilt = false;
+
 /** The sources that this process saw fail, and why: the provider is asked for each resource anew. */
 let failure = { stamp: "", reason: "" };
 
@@ -88,7 +91,8 @@ let failure = { stamp: "", reason: "" };
  * @throws Error with the compiler's messages when the sources don't compile.
  */
 function build() {
-  if (isCurrent()) return;
+  isBuilt ||= isCurrent();
+  if (isBuilt) return;
   takeLock();
   try {
     const before = stamp();
@@ -107,6 +111,7 @@ function build() {
     }
     removeOrphans();
     fs.writeFileSync(stampFile, before);
+    isBuilt = true;
   } finally {
     fs.rmSync(lock, { force: true });
   }

@@ -33,6 +33,7 @@ export async function find(host: Host, paths: string[]): Promise<Found | undefin
     doing: "reading Prosody's configuration",
     input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, "load")]),
     accept: [0, scripts.noDirectory],
+    together: true,
   });
   return code === 0 ? found(stdout) : undefined;
 }

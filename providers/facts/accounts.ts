@@ -31,6 +31,7 @@ done
 echo '{"complete":true}'`,
   input: luaInput(["wire", "prosody", "read-accounts"], lengthPrefixed(luaSource("accounts"))),
   parse,
+  alone: true,
 };
 
 interface Line {

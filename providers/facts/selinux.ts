@@ -30,15 +30,26 @@ export type PortLabels =
 /** All labels, and those among them that differ from the policy as it is shipped. Works without SELinux in the kernel. */
 export const portLabels: Fact<PortLabels> = {
   name: "port labels of SELinux",
-  script: `command -v semanage >/dev/null || { echo 'missing semanage'; exit 0; }
-all=$(semanage port -l -n 2>&1) && local=$(semanage port -l -C -n 2>&1) || { echo 'missing policy'; echo "$all"; exit 0; }
-printf '%s\\n== local\\n%s\\n' "$all" "$local"`,
+  // Both lists by one process, with the module that semanage is made of: starting it twice takes twice as long.
+  script: `tool=$(command -v semanage) || { echo 'missing semanage'; exit 0; }
+read -r python <"$tool"
+found=$(\${python#??} - 2>&1 <<'END'
+import seobject
+ports = seobject.portRecords()
+for title, local in (("", 0), ("== local", 1)):
+    if title: print(title)
+    for (low, high, proto), (label, *_) in ports.get_all(local).items():
+        print(label, proto, low if low == high else "%s-%s" % (low, high))
+END
+) || { echo 'missing policy'; echo "$found" | tail -n 1; exit 0; }
+printf '%s\\n' "$found"`,
   parse(stdout) {
     const [, missing, reason] = /^missing (\w+)\n([\s\S]*)/.exec(stdout) ?? [];
     if (missing) return { known: false, missing: missing as "semanage" | "policy", reason: reason!.trim() };
     const [all = "", local = ""] = stdout.split("== local\n");
     return { known: true, all: parseLabels(all), local: parseLabels(local) };
   },
+  alone: true,
 };
 
 /** Lines such as `jabber_client_port_t           tcp      5222, 5223`. */

@@ -1,6 +1,14 @@
 import type { ConnectionInputs, ConnectionState } from "../connection";
+import { firewalld } from "../facts/firewalld";
+import { portLabels } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
+
+/**
+ * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
+ * begun with the connection, it is there by then. Where a host has neither tool, this is done in a moment.
+ */
+const longest = [firewalld, portLabels];
 
 /** The way to a server's host. */
 export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
@@ -15,6 +23,7 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
 
   async read(host, state) {
     await reach(host);
+    for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error
     return { ...state, reachable: true };
   },
 

@@ -79,11 +79,14 @@ function look(now: Firewalld, zone: string, wanted: Opening & { required: boolea
   return { enforced: "firewalld", effectiveZone, permanent, runtime: isOpen(now.runtime[zone], wanted) };
 }
 
+/** Milliseconds; each change of firewalld takes half a second, and the engine sends its ports one by one. */
+const gather = 100;
+
 const open = (host: Host, inputs: FirewallPortInputs): Promise<Found> =>
-  host.group("firewalld open", inputs, (items) => openAll(host, items));
+  host.group("firewalld open", inputs, (items) => openAll(host, items), gather);
 
 const close = (host: Host, state: FirewallPortState): Promise<undefined> =>
-  host.group("firewalld close", state, (items) => closeAll(host, items));
+  host.group("firewalld close", state, (items) => closeAll(host, items), gather);
 
 async function openAll(host: Host, items: FirewallPortInputs[]): Promise<(Found | Error)[]> {
   const before = await host.fact(firewalld);

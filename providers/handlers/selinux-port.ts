@@ -64,9 +64,12 @@ export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = 
   },
 
   async delete(host, state) {
-    if (state.given) await host.group("port labels back", state, (states) => giveBack(host, states));
+    if (state.given) await host.group("port labels back", state, (states) => giveBack(host, states), gather);
   },
 };
+
+/** Milliseconds; each change takes seconds, and the engine sends its ports one by one. */
+const gather = 100;
 
 const wanted = ({ server, port, required }: SelinuxPortInputs | SelinuxPortState) => ({
   server,
@@ -75,7 +78,7 @@ const wanted = ({ server, port, required }: SelinuxPortInputs | SelinuxPortState
 });
 
 const allow = (host: Host, inputs: SelinuxPortInputs) =>
-  host.group("port labels", inputs, (items) => allowAll(host, items));
+  host.group("port labels", inputs, (items) => allowAll(host, items), gather);
 
 function look(labels: Known, { family }: OsRelease, port: string): { allowed: boolean; label?: string } {
   const label = effectiveLabel(labels, port)?.label;

@@ -74,7 +74,8 @@ export function readFiles(
   }
   return reader.add([...paths], async (requests) => {
     const all = [...new Set(requests.flat())];
-    const { stdout } = await host.run(readFilesScript, { doing: "reading files", input: lines(all) });
+    const options = { doing: "reading files", input: lines(all), together: true };
+    const { stdout } = await host.run(readFilesScript, options);
     const files = parseFiles(stdout, all);
     return requests.map((request) => new Map(request.map((path) => [path, files.get(path)])));
   });

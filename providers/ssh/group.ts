@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { AsyncResource } from "node:async_hooks";
 import type { Fact } from "../host";
+import { wait } from "../wait";
 
-/** How long a fact is shared after it was read: milliseconds. */
+/** How long a fact is shared after it was read or asked for: milliseconds; and for how long in all. */
 const freshFor = 1000;
+const freshAtMost = 60_000;
 
 type Commit<T, R> = (items: T[]) => Promise<(R | Error)[]>;
 
@@ -25,20 +27,24 @@ export class GroupCommit<T, R> {
   /**
    * @param commit returns one result per item, in their order; an `Error` rejects that item alone. The first item's
    *   commits them all.
+   * @param gather milliseconds in which nobody else must have come before a commit begins: for those that take
+   *   so long that it is worth waiting for the others. Default 0: only who calls in this very moment comes along
    * @throws Error that `commit` returned for the item, or threw for all of them
    */
-  add(item: T, commit: Commit<T, R>): Promise<R> {
+  add(item: T, commit: Commit<T, R>, gather = 0): Promise<R> {
     return new Promise((resolve, reject) => {
       // Progress is shown where the first item of a commit is.
       this.#waiting.push({ item, commit: AsyncResource.bind(commit), resolve, reject });
-      if (!this.#busy) void this.#work();
+      if (!this.#busy) void this.#work(gather);
     });
   }
 
-  async #work(): Promise<void> {
+  async #work(gather: number): Promise<void> {
     this.#busy = true;
-    await undefined; // whoever calls in this very moment comes along
+    await undefined;
     while (this.#waiting.length > 0) {
+      if (gather > 0)
+        for (let before = 0; this.#waiting.length > before; await wait(gather)) before = this.#waiting.length;
       const batch = this.#waiting.splice(0);
       try {
         const results = await batch[0]!.commit(batch.map(({ item }) => item));
@@ -59,20 +65,33 @@ export class GroupCommit<T, R> {
   }
 }
 
+interface Reading<T> {
+  value: Promise<T>;
+  /** When somebody last asked for it, and when it was there. */
+  asked: number;
+  finished?: number;
+}
+
 /** Shares what was read from a host among those who ask for it at about the same time. */
 export class FactCache {
-  #reads = new Map<string, { value: Promise<unknown>; finished?: number }>();
+  #reads = new Map<string, Reading<unknown>>();
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** The value being read, or read within the last second, or else a new reading. Failures are not kept. */
+  /**
+   * The value being read, or read or asked for within the last second, or else a new reading: a thousand resources
+   * that are read one after the other take a while, and share one. Failures are not kept.
+   */
   get<T>(fact: Fact<T>, read: () => Promise<T>): Promise<T> {
+    const now = this.now();
     const known = this.#reads.get(fact.name);
-    if (known && (known.finished === undefined || this.now() - known.finished < freshFor))
+    if (known && (known.finished === undefined || this.#isFresh(known, known.finished, now))) {
+      known.asked = now;
       return known.value as Promise<T>;
+    }
     const value = read();
-    const reading: { value: Promise<T>; finished?: number } = { value };
+    const reading: Reading<T> = { value, asked: now };
     this.#reads.set(fact.name, reading);
     value.then(
       () => {
@@ -83,6 +102,10 @@ export class FactCache {
       },
     );
     return value;
+  }
+
+  #isFresh({ asked }: Reading<unknown>, finished: number, now: number): boolean {
+    return now - Math.max(finished, asked) < freshFor && now - finished < freshAtMost;
   }
 
   /** Runs a change of the host: nothing read before its start, or during it, is shared after its end. */

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import type { HostSettings } from "../../config/settings";
 import type { Fact, Host, RunOptions, RunResult } from "../host";
 import { during } from "../progress";
 import { wait } from "../wait";
+import { batchInput, batchResults, batchScript, parts, type Reading } from "./batch";
 import { NotStarted, type Running } from "./connection";
 import { excerpt, lastLines } from "./errors";
 import { type Outcome, outputLimit } from "./exec";
@@ -17,6 +19,13 @@ const maxSessions = 4;
 const retryEvery = 50;
 const retryFor = 10_000;
 
+/** Seconds that a script may take, and several that only read in one command. */
+const defaultTimeout = 60;
+const batchTimeout = 30;
+
+/** Milliseconds: the engine sends what it wants read one by one. */
+const gatherReadings = 10;
+
 let runs = 0;
 
 /** A host over one SSH connection. */
@@ -25,6 +34,7 @@ export class SshHost implements Host {
   readonly #queue = new Queue(maxSessions);
   readonly #facts = new FactCache();
   readonly #groups = new Map<string, GroupCommit<unknown, unknown>>();
+  readonly #readings = new GroupCommit<Reading, RunResult>();
 
   constructor(
     readonly name: string,
@@ -39,6 +49,7 @@ export class SshHost implements Host {
   }
 
   run(script: string, options: RunOptions): Promise<RunResult> {
+    if (options.together) return during(options.doing, () => this.#read({ script, options }));
     const run = () =>
       during(options.doing, (note) => this.#queue.run(() => this.#execute(script, options, note)));
     return options.changes ? this.#facts.change(run) : run();
@@ -46,7 +57,8 @@ export class SshHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
+      const options = { doing: `reading ${fact.name}`, input: fact.input, together: !fact.alone };
+      const { stdout } = await this.run(fact.script, options);
       try {
         return fact.parse(stdout);
       } catch (error) {
@@ -55,13 +67,18 @@ export class SshHost implements Host {
     });
   }
 
-  group<T, R>(key: string, item: T, commit: (items: T[]) => Promise<(R | Error)[]>): Promise<R> {
+  group<T, R>(
+    key: string,
+    item: T,
+    commit: (items: T[]) => Promise<(R | Error)[]>,
+    gather?: number,
+  ): Promise<R> {
     let group = this.#groups.get(key) as GroupCommit<T, R> | undefined;
     if (!group) {
       group = new GroupCommit<T, R>();
       this.#groups.set(key, group as GroupCommit<unknown, unknown>);
     }
-    return group.add(item, (items) => this.#facts.change(() => commit(items)));
+    return group.add(item, (items) => this.#facts.change(() => commit(items)), gather);
   }
 
   /** Ends the connection as soon as nothing runs any more. A later call makes a new one. */
@@ -70,8 +87,44 @@ export class SshHost implements Host {
     (await this.#link.current())?.connection.end();
   }
 
-  async #execute(script: string, options: RunOptions, note: (detail: string) => void): Promise<RunResult> {
-    const seconds = options.timeout ?? 60;
+  /** Readings that arrive while others are under way become one remote command; so do those that await the log-in. */
+  async #read(reading: Reading): Promise<RunResult> {
+    await this.#link.get();
+    const readAll = async (readings: Reading[]) =>
+      (await Promise.all(parts(readings).map((part) => this.#queue.run(() => this.#readAll(part))))).flat();
+    return this.#readings.add(reading, readAll, gatherReadings);
+  }
+
+  async #readAll(readings: Reading[]): Promise<(RunResult | Error)[]> {
+    const alone = ({ script, options }: Reading) =>
+      this.#execute(script, options).catch((error: Error) => error);
+    if (readings.length === 1) return [await alone(readings[0]!)];
+    const mark = `prosody-pulumi-${randomUUID()}`;
+    const doing = `reading ${readings.length} things`;
+    const options = { doing, timeout: batchTimeout, input: batchInput(readings) };
+    let results: RunResult[];
+    try {
+      results = batchResults((await this.#execute(batchScript(readings, mark), options)).stdout, mark);
+    } catch (error) {
+      if (!(await this.#link.current())) throw error;
+      // The host is there: each says by itself what is wrong with it.
+      const each: (RunResult | Error)[] = [];
+      for (const reading of readings) each.push(await alone(reading));
+      return each;
+    }
+    return readings.map(({ script, options }, index) => {
+      const { code = 255, stdout = "", stderr = "" } = results[index] ?? {};
+      if ((options.accept ?? [0]).includes(code)) return { code, stdout, stderr };
+      return this.#error(script, options, `failed with exit code ${code}`, stderr || stdout);
+    });
+  }
+
+  async #execute(
+    script: string,
+    options: RunOptions,
+    note: (detail: string) => void = () => undefined,
+  ): Promise<RunResult> {
+    const seconds = options.timeout ?? defaultTimeout;
     const id = `${process.pid}-${++runs}`;
     const { link, running } = await this.#start(script, id, seconds, options, note);
     link.connection.hold();

@@ -48,6 +48,19 @@ describe("group commit", () => {
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
+  test("a slow commit waits until nobody has come for a while", async () => {
+    const group = new GroupCommit<string, string>();
+    const batches: string[][] = [];
+    const commit = async (items: string[]) => {
+      batches.push(items);
+      return items;
+    };
+    const first = group.add("a", commit, 50);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await Promise.all([first, group.add("b", commit, 50)]);
+    expect(batches).toEqual([["a", "b"]]);
+  });
+
   test("an Error as a result rejects that item alone", async () => {
     const group = new GroupCommit<number, string>();
     const commit = async (items: number[]) =>
@@ -95,7 +108,7 @@ describe("sharing of facts", () => {
   };
   const read = async () => ++reads;
 
-  test("readers share one reading while it is under way and for a second after its end", async () => {
+  test("readers share one reading while it is under way and until nobody has asked for a second", async () => {
     const cache = cached();
     const gate = deferred();
     const slow = async () => {
@@ -109,7 +122,9 @@ describe("sharing of facts", () => {
     expect(await Promise.all(readers)).toEqual([1, 1, 1]);
     now = 5999;
     expect(await cache.get(fact, read)).toBe(1);
-    now = 6000;
+    now = 6998; // a second after it was last asked for, not after it was read
+    expect(await cache.get(fact, read)).toBe(1);
+    now = 7998;
     expect(await cache.get(fact, read)).toBe(2);
   });
 

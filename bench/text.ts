@@ -1,0 +1,29 @@
+/** The passages of docs/performance.md that no measurement changes. */
+export const text: Record<string, string> = {
+  head: `# Performance
+
+Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench/text.ts\`. Hosts are the lab's ([lab.md](lab.md)), on the same machine as the engine, so both share its cores: a host elsewhere leaves more to the engine, and adds its distance to each round trip. Other work ran on this machine, too: take times as upper bounds, and ratios within one table for what they say.`,
+  goals: `Why goals are missed:
+
+- *Over the floor, without a change*: of what is beyond the floor, two thirds are \`firewall-cmd\` and \`semanage\` on the host, programs in Python that take 0.3 to 0.6 s to start and to answer. They are begun with the connection and run side by side, and nothing else is waited for; the rest is the load of the program (0.2 s) and of the provider.
+- *\`preview\` and \`up\` at 1,000 JIDs*: the same and, per account, secrets and a verifier that the engine encrypts, decrypts and compares, which resources that do nothing have not.
+- *First \`up\` and \`destroy\`*: the floor makes nothing. Here SELinux's policy is linked anew (1 to 2 s), firewalld is changed (1.5 s), Prosody and coturn restart, each password is hashed by Prosody (6 ms each, one at a time, so that it goes on serving), and what is deleted is archived first; these wait for each other, because ports are labelled before Prosody binds them and opened after. The limit in the profile is the longest single one of them, which no order can undercut.
+- *Against Ansible*: engine, program and provider take 2.5 to 3.5 s before anything is looked at, on two cores that the host shares.
+- *Memory at 1,000 JIDs* is near the limit already: 145 MB of it are Pulumi's SDK with no resource at all.`,
+  times: `Seconds, \`min / **median** / max\` of the rounds of one run, in which the three take turns.
+
+- *Floor*: as many resources that do nothing, on the same engine with the same settings (\`bench/floor/\`).
+- *Ours*: a default server with the ports let through firewalld and labelled in SELinux's policy. Packages are installed already.
+- *Ansible*: the same files, ports, labels and accounts by \`bench/playbook.yml\`, with ansible-core 2.19, pipelining and ControlPersist, and one script for all accounts. It has no \`destroy\`.
+- *Round trips* are remote commands, the one at log-in included; *provider* is the most memory that the process had.`,
+  profile: `One run of each phase. Each moment goes to the first part of the list that was under way. The limit of remote work is its longest single command, that of the log-in is the quickest one, and that of the others is what the floor took for the same part.`,
+  checkpoints: `The engine writes its whole state before and after each operation, so that time grows with the square of the number of resources. \`PULUMI_SKIP_CHECKPOINTS=true\` has it write once, at the end; \`PULUMI_PARALLEL=64\` lets it work on more resources at a time than four per core, which matters because each waits for the host.
+
+| Accounts in the stack | Set |
+|---|---|
+| up to 50 | nothing, or \`PULUMI_PARALLEL=64\` |
+| more | \`PULUMI_PARALLEL=64 PULUMI_SKIP_CHECKPOINTS=true\` |
+
+\`npm run pulumi\` sets the first by itself. What an engine that is killed without checkpoints forgets is on the host all the same: every create adopts what it finds, and every read says what is gone. So run the same \`pulumi up\` again (after \`pulumi cancel\`, which takes back the lock) *before* you take anything out of the stack config: an account that was made in a run that was killed, and is taken out before the next one, is nobody's.`,
+  disruption: `Clients that are logged in over direct TLS and write to each other twice a second, while one change after the other is made by \`pulumi up\`. Whether new connections are taken is tried every 50 ms.`,
+};
