@@ -27,11 +27,7 @@ export class Stack {
   static async create(config: Record<string, ConfigValue>, program = root): Promise<Stack> {
     const stack = new Stack();
     fs.mkdirSync(path.join(stack.#directory, "state"));
-    fs.mkdirSync(stack.#project);
-    fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(stack.#project, "Pulumi.yaml"));
-    for (const name of ["start.cjs", "tools", "package.json", "node_modules"]) {
-      fs.symlinkSync(path.join(program, name), path.join(stack.#project, name));
-    }
+    makeProject(stack.#project, program);
     await stack.must("stack", "init", "test");
     await stack.configure(config);
     return stack;
@@ -150,6 +146,14 @@ export class Stack {
   remove(): void {
     fs.rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Makes a directory in which the engine finds a program, and no stack config. */
+export function makeProject(directory: string, program = root): void {
+  fs.mkdirSync(directory);
+  fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(directory, "Pulumi.yaml"));
+  for (const name of ["start.cjs", "tools", "package.json", "node_modules"])
+    fs.symlinkSync(path.join(program, name), path.join(directory, name));
 }
 
 /** Wraps a value that `configure` is to store encrypted. */
