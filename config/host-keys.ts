@@ -35,6 +35,8 @@ export function parseHostKey(text: string): string {
   return `${type} ${base64}`;
 }
 
+const lacksPassphrase = /no passphrase given/i;
+
 /**
  * Says what keeps a private key from being used, without a word of it; `undefined` when nothing does.
  * @param passphrase of an encrypted key
@@ -55,11 +57,17 @@ export function checkPrivateKey(
     return wrong("this looks like a path; the path of a key goes into privateKeyFile");
   const key = utils.parseKey(text, passphrase);
   if (!(key instanceof Error)) return undefined;
-  if (/no passphrase given/i.test(key.message))
+  if (lacksPassphrase.test(key.message))
     return wrong("the key is encrypted; give its passphrase, as a secret");
   if (passphrase !== undefined && /bad passphrase|integrity|decrypt/i.test(key.message))
     return { of: "passphrase", message: "it does not open the key; correct it" };
   return wrong("this is no private key that SSH knows; give one as `ssh-keygen -t ed25519` makes it");
+}
+
+/** Whether a private key can be used with a passphrase only. */
+export function isEncrypted(text: string): boolean {
+  const key = utils.parseKey(text);
+  return key instanceof Error && lacksPassphrase.test(key.message);
 }
 
 /**

@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
-import { engine } from "./engine";
+import { Secret } from "../config/secret";
 import { type Migration, migrate, shown } from "./migration";
+import { type Leaf, leaves, setOptions } from "./set-options";
+import { placeOf } from "./stack";
 
 const usage = `npm run migrate -- VARS.yml                  prints the stack config, and the commands that set its secrets
 npm run migrate -- VARS.yml --write STACK    sets both in a stack
@@ -60,34 +61,11 @@ function printSecret({ secrets }: Migration, path: string): number {
   return 0;
 }
 
-/** Sets every option, and every secret through standard input, so that no process list has it. */
+/** Sets every option, and every secret, in a stack. */
 async function write({ config, secrets, notes }: Migration, stack: string): Promise<number> {
-  for (const [option, value] of Object.entries(config))
-    for (const [path, leaf] of leaves(option, value)) await set(stack, path, leaf, false);
-  for (const [path, secret] of secrets) await set(stack, path, secret, true);
+  const options = Object.entries(config).flatMap(([option, value]) => [...leaves(option, value)]);
+  const encrypted = [...secrets].map(([path, secret]): Leaf => [path, new Secret(secret)]);
+  await setOptions(await placeOf(stack, process.cwd()), [...options, ...encrypted]);
   process.stderr.write([`Set ${secrets.size} secrets and the options of ${stack}.`, ...notes, ""].join("\n"));
   return 0;
-}
-
-/** Paths and texts of all values; what is empty is set to nothing. */
-function* leaves(path: string, value: unknown): Generator<[string, string]> {
-  if (typeof value !== "object" || value === null) yield [path, value === null ? "" : String(value)];
-  else
-    for (const [key, item] of Object.entries(value))
-      yield* leaves(`${path}[${Array.isArray(value) ? key : JSON.stringify(key)}]`, item);
-}
-
-async function set(stack: string, path: string, value: string, isSecret: boolean): Promise<void> {
-  const { bin, env } = await engine();
-  const kind = isSecret ? "--secret" : "--plaintext";
-  const child = spawn(bin, ["config", "set", "--stack", stack, "--path", kind, path, "--non-interactive"], {
-    env,
-    stdio: ["pipe", "ignore", "inherit"],
-  });
-  child.stdin.on("error", () => undefined); // it says on its own what is wrong
-  child.stdin.end(value);
-  const code = await new Promise<number | null>((resolve, reject) =>
-    child.on("error", reject).on("close", resolve),
-  );
-  if (code !== 0) throw new Error(`pulumi config set ${path} ended with exit code ${code}.`);
 }

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline/promises";
-import { Writable } from "node:stream";
 import { Secret } from "../config/secret";
+import { ask } from "./prompt";
 
 const variable = "PROSODY_BACKUP_PASSPHRASE";
 
@@ -13,30 +12,25 @@ const variable = "PROSODY_BACKUP_PASSPHRASE";
  * @throws Error where there is none, or an empty one
  */
 export async function passphrase(file: string | undefined, twice: boolean): Promise<Secret> {
-  const given = file === undefined ? process.env[variable] : readFileSync(file, "utf8").split(/\r?\n/)[0];
-  if (given) return new Secret(given);
-  if (given !== undefined)
-    throw new Error(
-      `${file ?? variable} is empty: put the passphrase into it (of a file, the first line counts).`,
-    );
+  const given = givenSecret(file, variable);
+  if (given) return given;
   if (!process.stdin.isTTY)
     throw new Error(`No passphrase: set ${variable}, or give --passphrase-file, or run this on a terminal.`);
-  const first = await ask("Passphrase: ");
-  if (first === "") throw new Error("An empty passphrase protects nothing: run this again and type one.");
-  if (twice && (await ask("Once more: ")) !== first)
-    throw new Error("The two passphrases differ: run this again.");
-  return new Secret(first);
+  return askPassphrase("Passphrase: ", twice);
 }
 
-/** Asks on the terminal, without showing what is typed. */
-async function ask(question: string): Promise<string> {
-  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const terminal = createInterface({ input: process.stdin, output, terminal: true });
-  process.stderr.write(question);
-  try {
-    return await terminal.question("");
-  } finally {
-    terminal.close();
-    process.stderr.write("\n");
-  }
+/** A secret from a file's first line, or else from a variable of the environment. @throws Error for an empty one */
+export function givenSecret(file: string | undefined, variable: string): Secret | undefined {
+  const given = file === undefined ? process.env[variable] : readFileSync(file, "utf8").split(/\r?\n/)[0];
+  if (given === "")
+    throw new Error(
+      `${file ?? variable} is empty: put the secret into it (of a file, the first line counts).`,
+    );
+  return given === undefined ? undefined : new Secret(given);
+}
+
+/** Asks on the terminal for a passphrase, a new one twice. */
+export async function askPassphrase(question: string, twice: boolean): Promise<Secret> {
+  const problem = (text: string) => (text === "" ? "An empty passphrase protects nothing." : undefined);
+  return new Secret(await ask(question, { hidden: true, twice, problem }));
 }

@@ -31,16 +31,7 @@ export class Stack {
     const yaml = fs.readFileSync(path.join(program, "Pulumi.yaml"), "utf8");
     const stack = new Stack(/^name: *(\S+)/m.exec(yaml)![1]!);
     fs.mkdirSync(path.join(stack.#directory, "state"));
-    fs.mkdirSync(stack.#project);
-    fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(stack.#project, "Pulumi.yaml"));
-    for (const name of ["node_modules", ...fs.readdirSync(program)]) {
-      const isOwn = /^(\.|Pulumi\.)/.test(name) || fs.existsSync(path.join(stack.#project, name));
-      if (!isOwn)
-        fs.symlinkSync(
-          path.join(name === "node_modules" ? root : program, name),
-          path.join(stack.#project, name),
-        );
-    }
+    makeProject(stack.#project, program);
     await stack.must("stack", "init", "test");
     await stack.configure(config);
     return stack;
@@ -180,6 +171,17 @@ export class Stack {
 
   remove(): void {
     fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Makes a directory in which the engine finds a program, and no stack config. */
+export function makeProject(directory: string, program = root): void {
+  fs.mkdirSync(directory);
+  fs.copyFileSync(path.join(program, "Pulumi.yaml"), path.join(directory, "Pulumi.yaml"));
+  for (const name of ["node_modules", ...fs.readdirSync(program)]) {
+    const isOwn = /^(\.|Pulumi\.)/.test(name) || fs.existsSync(path.join(directory, name));
+    if (!isOwn)
+      fs.symlinkSync(path.join(name === "node_modules" ? root : program, name), path.join(directory, name));
   }
 }
 

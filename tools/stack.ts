@@ -6,7 +6,7 @@ import { report } from "../config/problems";
 import type { Server, Settings } from "../config/settings";
 import { run } from "../lab/command";
 import { cacheDirectory } from "../lab/paths";
-import { engine } from "./engine";
+import { type Engine, engine } from "./engine";
 
 /** A value of `pulumi config --json`. */
 interface ConfigValue {
@@ -14,23 +14,41 @@ interface ConfigValue {
   secret: boolean;
 }
 
+/** A stack, and the engine that works on it. */
+export interface StackPlace extends Pick<Engine, "bin" | "env"> {
+  name: string;
+  /** Directory with Pulumi.yaml. */
+  cwd: string;
+}
+
+/** What a stack config says, secrets in clear. */
+export interface RawConfig {
+  /** Option (without `prosody:`) → value. */
+  raw: Record<string, unknown>;
+  /** Options that hold a secret somewhere. */
+  encrypted: Set<string>;
+}
+
 /**
- * The settings of a stack, as the program gets them: secrets in clear, and never on a command line.
+ * Where a stack is.
  * @param stack default: PULUMI_STACK, or dev. One that the lab's own backend doesn't have is looked for where the
  *   user is logged in (`pulumi login`).
  * @param cwd directory with Pulumi.yaml
- * @throws Error when there is no such stack, its secrets can't be decrypted, or with all problems of its config
  */
-export async function settingsOf(stack: string | undefined, cwd: string): Promise<Settings> {
+export async function placeOf(stack: string | undefined, cwd: string): Promise<StackPlace> {
   const { bin, env } = await engine();
   const name = stack ?? env.PULUMI_STACK!;
   const isLab = existsSync(path.join(cacheDirectory(), "state/.pulumi/stacks/prosody", `${name}.json`));
+  return { bin, name, cwd, env: isLab ? env : { ...process.env, PATH: env.PATH } };
+}
+
+/**
+ * The stack config, as the program gets it: secrets are never on a command line.
+ * @throws Error when there is no such stack, or its secrets can't be decrypted
+ */
+export async function rawConfigOf({ bin, env, name, cwd }: StackPlace): Promise<RawConfig> {
   const args = ["--non-interactive", "config", "--show-secrets", "--json", "--stack", name];
-  const { code, stdout, stderr } = await run(bin, args, {
-    cwd,
-    env: isLab ? env : { ...process.env, PATH: env.PATH },
-    accept: "any",
-  });
+  const { code, stdout, stderr } = await run(bin, args, { cwd, env, accept: "any" });
   if (code !== 0) throw new Error(`The stack config can't be read: ${stderr.trim()}`);
   const prefix = "prosody:";
   const ours = Object.entries(JSON.parse(stdout) as Record<string, ConfigValue>).filter(([key]) =>
@@ -42,6 +60,17 @@ export async function settingsOf(stack: string | undefined, cwd: string): Promis
       .filter(([, value]) => value !== undefined),
   );
   const encrypted = new Set(ours.filter(([, { secret }]) => secret).map(([key]) => key.slice(prefix.length)));
+  return { raw, encrypted };
+}
+
+/**
+ * The settings of a stack.
+ * @param stack as for {@link placeOf}
+ * @param cwd directory with Pulumi.yaml
+ * @throws Error as {@link rawConfigOf}, or with all problems of the config
+ */
+export async function settingsOf(stack: string | undefined, cwd: string): Promise<Settings> {
+  const { raw, encrypted } = await rawConfigOf(await placeOf(stack, cwd));
   const before = process.cwd();
   process.chdir(path.resolve(cwd)); // relative paths in the stack config start at Pulumi.yaml
   try {

@@ -4,7 +4,8 @@ import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import type { HostSettings } from "../../config/settings";
 import { Connection } from "./connection";
 import { networkReason } from "./errors";
-import { allAlgorithms, type Trust, trustOf } from "./host-key";
+import { algorithms, allAlgorithms, type Trust, trustOf } from "./host-key";
+import { type HostKey, hostKey } from "./known-hosts";
 import { Login } from "./login";
 
 /** One SSH server and how to log in to it, without what comes after that. */
@@ -25,13 +26,18 @@ export async function connect(endpoint: Endpoint): Promise<Connection> {
   try {
     return await establish(endpoint, trust, new Login(endpoint));
   } catch (error) {
-    if (!/no matching host key format/.test((error as Error).message)) throw error;
+    if (!lacksType(error as Error)) throw error;
     // The host has no key of a known type: ask for any, so that the refusal can name its fingerprint.
     return await establish(endpoint, { ...trust, algorithms: allAlgorithms }, new Login(endpoint));
   }
 }
 
-async function establish(endpoint: Endpoint, trust: Trust, login: Login): Promise<Connection> {
+/** The host has no key of the types that were asked for. */
+const lacksType = ({ message }: Error) => /no matching host key format/.test(message);
+
+type LoginTries = Pick<Login, "next" | "failed" | "refusal">;
+
+async function establish(endpoint: Endpoint, trust: Trust, login: LoginTries): Promise<Connection> {
   if (!endpoint.jump) {
     const socket = await reach(endpoint);
     return handshake(endpoint, trust, login, socket, socket);
@@ -57,6 +63,30 @@ async function establish(endpoint: Endpoint, trust: Trust, login: Login): Promis
     throw error;
   } finally {
     jump.release();
+  }
+}
+
+/**
+ * The keys that a host shows to anybody, the strongest type first. Each is asked for when it is needed, over a
+ * connection that ends with it, so that nothing secret is sent.
+ * @throws Error as {@link connect} does, when it is no SSH server
+ */
+export async function* shownHostKeys(endpoint: Endpoint): AsyncGenerator<HostKey> {
+  const nobody: LoginTries = { next: () => false, failed: () => undefined, refusal: () => "" };
+  for (const offered of Object.values(algorithms)) {
+    let shown: Buffer | undefined;
+    const look: Trust = {
+      algorithms: offered,
+      verify(blob) {
+        shown = blob;
+        throw new Error("it is only looked at");
+      },
+      accept: () => undefined,
+    };
+    await establish(endpoint, look, nobody).catch((error: Error) => {
+      if (!shown && !lacksType(error)) throw error;
+    });
+    if (shown) yield hostKey(shown);
   }
 }
 
@@ -90,7 +120,7 @@ function reach({ address, port, connectTimeout }: Endpoint): Promise<Socket> {
 function handshake(
   endpoint: Endpoint,
   trust: Trust,
-  login: Login,
+  login: LoginTries,
   stream: Duplex,
   socket: Socket,
 ): Promise<Connection> {

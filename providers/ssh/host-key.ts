@@ -5,7 +5,7 @@ import { fingerprint, type HostKey, hostKey, hostName, knownKeys, parseHostKey }
 import { expandHome } from "./paths";
 
 /** Host key algorithms in order of preference, by type of key. SHA-1 signatures (`ssh-rsa`, RFC 8332) are out. */
-const algorithms: Record<string, string[]> = {
+export const algorithms: Record<string, string[]> = {
   "ssh-ed25519": ["ssh-ed25519"],
   "ecdsa-sha2-nistp256": ["ecdsa-sha2-nistp256"],
   "ecdsa-sha2-nistp384": ["ecdsa-sha2-nistp384"],
@@ -93,7 +93,8 @@ function algorithmsFor(keys: HostKey[]): string[] {
 
 export const allAlgorithms = Object.values(algorithms).flat();
 
-function describe(key: HostKey): string {
+/** Type and fingerprint. */
+export function describe(key: HostKey): string {
   return `${key.type} ${fingerprint(key.blob)}`;
 }
 
@@ -106,7 +107,7 @@ function unknownKey(host: Endpoint, shown: HostKey, file: string): string {
 }
 
 /** How to see the key's fingerprint without SSH. */
-function ownFingerprint(key: HostKey): string {
+export function ownFingerprint(key: HostKey): string {
   const name = key.type
     .replace(/^(?:ssh|ecdsa)-/, key.type.startsWith("ecdsa") ? "ecdsa-" : "")
     .split("-")[0];

@@ -1,3 +1,4 @@
+import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
 import { connect, endpointName } from "./connect";
 import type { Connection } from "./connection";
@@ -81,10 +82,32 @@ export class SharedLink {
  */
 export async function openLink(settings: HostSettings): Promise<Link> {
   try {
+    return await logIn(settings);
+  } catch (error) {
+    throw unreachable(
+      sentences(
+        (error as Error).message,
+        "until then, `pulumi up --refresh=false` works on whatever else is in the stack",
+      ),
+    );
+  }
+}
+
+/**
+ * The same where there is no stack yet.
+ * @param askSudo asked for a password where sudo wants one that the settings don't have, and again with the reason
+ *   after a refusal
+ * @throws Error with user, address and port, the reason and what to do
+ */
+export async function logIn(
+  settings: HostSettings,
+  askSudo?: (refusal?: string) => Promise<Secret>,
+): Promise<Link> {
+  try {
     const connection = await connect(settings);
     connection.hold();
     try {
-      return { connection, access: await findAccess(connection, settings) };
+      return { connection, access: await findAccess(connection, settings, askSudo) };
     } catch (error) {
       connection.end();
       throw error;
@@ -92,18 +115,14 @@ export async function openLink(settings: HostSettings): Promise<Link> {
       connection.release();
     }
   } catch (error) {
-    throw unreachable(
-      sentences(
-        `can't connect to ${endpointName(settings)}: ${(error as Error).message}`,
-        "until then, `pulumi up --refresh=false` works on whatever else is in the stack",
-      ),
-    );
+    throw new Error(sentences(`can't connect to ${endpointName(settings)}: ${(error as Error).message}`));
   }
 }
 
 async function findAccess(
   connection: Connection,
   { user, sudo, connectTimeout }: HostSettings,
+  askSudo?: (refusal?: string) => Promise<Secret>,
 ): Promise<Access> {
   const ask = async (command: string, input = ""): Promise<Outcome> => {
     const running = await connection
@@ -123,9 +142,15 @@ async function findAccess(
 
   const probe = await ask(probeCommand(sudo !== false));
   if (probe.code === undefined && connection.lost) throw new Error(connection.lost);
-  const access = parseProbe(probe.stdout || lastLines(probe.stderr), user, sudo);
+  const later = sudo && askSudo ? { password: sudo.password ?? new Secret("") } : sudo;
+  const access = parseProbe(probe.stdout || lastLines(probe.stderr), user, later);
   if (access.root !== "password") return access;
-  const tried = await ask(passwordProbe, `${access.password?.reveal()}\n`);
-  if (tried.code !== 0) throw new Error(sudoReason(tried.stderr, user, true));
-  return access;
+  let password = (sudo ? sudo.password : undefined) ?? (await askSudo!());
+  for (;;) {
+    const tried = await ask(passwordProbe, `${password.reveal()}\n`);
+    if (tried.code === 0) return { ...access, password };
+    const reason = sudoReason(tried.stderr, user, true);
+    if (!askSudo) throw new Error(reason);
+    password = await askSudo(reason);
+  }
 }

@@ -4,10 +4,9 @@ import os from "node:os";
 import path from "node:path";
 import { root } from "../../config/root";
 import { login } from "../../tools/login";
-import { migrate } from "../../tools/migration";
 import { hostConfig } from "../helpers/host";
 import { certificate, type LabHost, lab } from "../helpers/lab";
-import { Stack, secret } from "../helpers/stack";
+import { Stack } from "../helpers/stack";
 
 describe("the old role's sample, translated", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-migration-"));
@@ -62,8 +61,9 @@ xmpp:
   }, 60_000);
 
   test("deploys: its user logs in, its component is there, its absent account is not", async () => {
-    const { config, secrets } = migrate(fs.readFileSync(file, "utf8"));
-    stack = await Stack.create({ host: hostConfig(host), ...withSecrets(config, secrets) });
+    stack = await Stack.create({ host: hostConfig(host) });
+    const { code, text } = await stack.tool(["migrate", file, "--write", "test"]);
+    expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("Set 3 secrets") });
     await stack.must("up", "--yes", "--skip-preview");
     const xmpp = { address: host.address, port: 5222, caFile };
     const alice = { jid: "alice@example.test", password: "first password" };
@@ -78,20 +78,3 @@ xmpp:
     expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
   }, 300_000);
 });
-
-/** As `--write` sets them. */
-function withSecrets(config: Record<string, unknown>, secrets: Map<string, string>): Record<string, unknown> {
-  const whole = structuredClone(config) as Record<string, Record<string, unknown>>;
-  for (const [name, text] of secrets) {
-    const steps = [...name.matchAll(/\["([^"]+)"\]|([A-Za-z_]\w*)/g)].map(
-      ([, quoted, plain]) => quoted ?? plain!,
-    );
-    let at: Record<string, unknown> = whole;
-    for (const step of steps.slice(0, -1)) {
-      at[step] ??= {};
-      at = at[step] as Record<string, unknown>;
-    }
-    at[steps.at(-1)!] = secret(text);
-  }
-  return whole;
-}

@@ -20,6 +20,8 @@ export interface Names {
   services(service: string, domain: string): Promise<Target[]>;
   /** An IP address of a name. @throws Error when it has none */
   address(name: string): Promise<string>;
+  /** All of them. @throws Error when it has none */
+  addresses(name: string): Promise<string[]>;
 }
 
 const patience = { timeout: 2000, tries: 2 };
@@ -31,34 +33,41 @@ const patience = { timeout: 2000, tries: 2 };
 export function namesFromDns(server?: string): Names {
   const resolver = new Resolver(patience);
   if (server) resolver.setServers([server]);
-  const addresses = new Map<string, Promise<string>>();
+  const known = new Map<string, Promise<string[]>>();
+  const addresses = (name: string): Promise<string[]> => {
+    const plain = ascii(name);
+    if (isIP(plain)) return Promise.resolve([plain]);
+    let found = known.get(plain);
+    if (!found) {
+      found = server ? resolve(resolver, plain) : lookup(plain, { all: true }).then(plainAddresses);
+      known.set(plain, found);
+    }
+    return found.catch((error: NodeJS.ErrnoException) => {
+      throw new Error(`DNS has no address of ${plain} (${error.code})`, { cause: error });
+    });
+  };
   return {
     fromDns: true,
     async services(service, domain) {
       const name = `${service}.${ascii(domain)}`;
       const records = await resolver.resolveSrv(name).catch((error: NodeJS.ErrnoException) => {
-        throw new Error(`DNS has no SRV record ${name} (${error.code})`);
+        throw new Error(`DNS has no SRV record ${name} (${error.code})`, { cause: error });
       });
       return inOrder(records.filter(({ name: target }) => target !== "" && target !== "."));
     },
-    address(name) {
-      const plain = ascii(name);
-      if (isIP(plain)) return Promise.resolve(plain);
-      let found = addresses.get(plain);
-      if (!found) {
-        found = server ? resolve(resolver, plain) : lookup(plain).then(({ address }) => address);
-        addresses.set(plain, found);
-      }
-      return found.catch((error: NodeJS.ErrnoException) => {
-        throw new Error(`DNS has no address of ${plain} (${error.code})`);
-      });
-    },
+    address: async (name) => (await addresses(name))[0]!,
+    addresses,
   };
 }
 
-async function resolve(resolver: Resolver, name: string): Promise<string> {
-  const [first] = await resolver.resolve4(name).catch(() => resolver.resolve6(name));
-  return first!;
+const plainAddresses = (all: { address: string }[]) => all.map(({ address }) => address);
+
+/** IPv4 first. */
+async function resolve(resolver: Resolver, name: string): Promise<string[]> {
+  const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  const all = found.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
+  if (all.length > 0) return all;
+  throw found.flatMap((each) => (each.status === "rejected" ? each.reason : []))[0];
 }
 
 /** By priority; the weight decides nothing where all targets are tried in turn. */
@@ -81,6 +90,7 @@ export function namesAt(address: string, ports: Record<string, number | false>):
       return [{ name: address, port }];
     },
     address: async () => address,
+    addresses: async () => [address],
   };
 }
 

@@ -1,0 +1,120 @@
+import { dnsFindings } from "../../../../tools/init/dns";
+import type { Names } from "../../../../verify/net/names";
+import { server } from "../../../fixtures/server";
+
+const settings = server({
+  host: { ...server().host, address: "192.0.2.1" },
+  domains: [{ name: "example.test", acme: { names: [] } as never }],
+});
+
+const complete: Record<string, string[]> = {
+  "xmpp.example.test": ["192.0.2.1"],
+  "example.test": ["192.0.2.1"],
+  "conference.example.test": ["192.0.2.1"],
+  "upload.example.test": ["192.0.2.1"],
+  "proxy.example.test": ["192.0.2.1"],
+  "turn.example.test": ["192.0.2.1"],
+  "_xmpp-client._tcp.example.test": ["5222 xmpp.example.test"],
+  "_xmpps-client._tcp.example.test": ["5223 xmpp.example.test"],
+  "_xmpp-server._tcp.example.test": ["5269 xmpp.example.test"],
+  "_xmpps-server._tcp.example.test": ["5270 xmpp.example.test"],
+  "_xmpp-server._tcp.conference.example.test": ["5269 xmpp.example.test"],
+  "_xmpps-server._tcp.conference.example.test": ["5270 xmpp.example.test"],
+  "_xmpp-server._tcp.proxy.example.test": ["5269 xmpp.example.test"],
+  "_xmpps-server._tcp.proxy.example.test": ["5270 xmpp.example.test"],
+};
+
+/** A zone; a name without a record is answered with a code. */
+function zone(records: Record<string, string[]>, code = "ENOTFOUND"): Names {
+  const find = async (name: string) => {
+    if (/^[\d.:a-f]+$/.test(name)) return [name];
+    if (!records[name]) throw new Error(name, { cause: Object.assign(new Error(), { code }) });
+    return records[name];
+  };
+  return {
+    fromDns: true,
+    addresses: find,
+    address: async (name) => (await find(name))[0]!,
+    services: async (service, domain) =>
+      (await find(`${service}.${domain}`)).map((text) => {
+        const [port, name] = text.split(" ");
+        return { port: Number(port), name: name! };
+      }),
+  };
+}
+
+const without = (...names: string[]) =>
+  Object.fromEntries(Object.entries(complete).filter(([name]) => !names.includes(name)));
+const find = (records: Record<string, string[]>, own: string[] = []) =>
+  dnsFindings(settings, zone(records), own);
+
+test("all records lead to the host: one line", async () => {
+  expect(await find(complete)).toEqual([
+    { isWarning: false, text: "DNS leads to the host: the 14 records of example.test." },
+  ]);
+});
+
+test("records that are missing are the text for the zone, and no more", async () => {
+  const [finding, ...others] = await find(
+    without("_xmpps-client._tcp.example.test", "upload.example.test", "example.test"),
+  );
+  expect(others).toEqual([]);
+  expect(finding).toEqual({
+    isWarning: true,
+    text: `DNS lacks 3 of 14 records of example.test, or they lead elsewhere. They are, for its zone:
+$ORIGIN example.test.
+_xmpps-client._tcp 3600 IN SRV   0 5 5223 xmpp.example.test.
+upload             3600 IN CNAME xmpp.example.test.
+@                  3600 IN A     192.0.2.1
+`,
+  });
+});
+
+test("a service on another port, or at another host, counts as missing", async () => {
+  const [port] = await find({ ...complete, "_xmpp-client._tcp.example.test": ["5223 xmpp.example.test"] });
+  expect(port!.text).toContain("DNS lacks 1 of 14 records");
+  const elsewhere = {
+    "_xmpp-client._tcp.example.test": ["5222 other.example.net"],
+    "other.example.net": ["198.51.100.7"],
+  };
+  expect(await find({ ...complete, ...elsewhere })).toEqual([
+    { isWarning: true, text: expect.stringContaining("_xmpp-client._tcp 3600 IN SRV") },
+    { isWarning: true, text: "_xmpp-client._tcp.example.test leads to 198.51.100.7, which is not the host." },
+  ]);
+});
+
+test("each address of a name counts for an authority; addresses that the host has itself are its own", async () => {
+  const both = { ...complete, "example.test": ["192.0.2.1", "2001:db8::1"] };
+  expect((await find(both)).map(({ text }) => text.split("\n")[0])).toEqual([
+    "DNS lacks 1 of 14 records of example.test, or they lead elsewhere. They are, for its zone:",
+    "example.test leads to 2001:db8::1, which is not the host. The authority asks there for the certificate: correct it before `pulumi up`, or bring your own certificate.",
+  ]);
+  expect(await find(both, ["2001:db8::1"])).toEqual(await find(complete));
+});
+
+test("without acme nobody asks the domain itself", async () => {
+  const files = { ...settings, domains: [{ name: "example.test" }] };
+  expect(await dnsFindings(files, zone(without("example.test")), [])).toEqual([
+    { isWarning: false, text: "DNS leads to the host: the 13 records of example.test." },
+  ]);
+});
+
+test("an address is known by the name that SSH uses", async () => {
+  const named = {
+    ...settings,
+    host: { ...settings.host, address: "vps.example.net" },
+    dns: { ...settings.dns, address: {} },
+  };
+  const [finding] = await dnsFindings(named, zone({ "vps.example.net": ["203.0.113.5", "2001:db8::5"] }), []);
+  expect(finding!.text).toContain("xmpp                          3600 IN AAAA  2001:db8::5\n");
+  expect(finding!.text).toContain("@                             3600 IN A     203.0.113.5\n");
+});
+
+test("resolvers that do not answer are no missing records", async () => {
+  expect(await dnsFindings(settings, zone(without("upload.example.test"), "ETIMEOUT"), [])).toEqual([
+    {
+      isWarning: true,
+      text: "DNS gave no answer about example.test (ETIMEOUT). `npm run verify` will tell whether it leads to the host.",
+    },
+  ]);
+});
