@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { communityModules } from "../config/community";
 import { releaseOf } from "../config/features";
+import { pages } from "../config/pages";
 import type { Server } from "../config/settings";
 import { CommunityModules } from "../providers/community-modules";
 import { perServer } from "./names";
@@ -12,7 +13,7 @@ export interface ProsodyModulesArgs {
   readonly version: pulumi.Input<string>;
 }
 
-/** The modules that the configuration enables and Prosody itself lacks. */
+/** The modules that the configuration enables and Prosody itself lacks: of the community, and of this program. */
 export class ProsodyModules extends Part {
   constructor(name: string, args: ProsodyModulesArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyModules", name, options);
@@ -20,11 +21,19 @@ export class ProsodyModules extends Part {
       .output(args.version)
       .apply((version) => communityModules(args.server, releaseOf(version)));
     const { source, revision, path, files, modules } = wanted;
+    const { name: server } = args.server;
     new CommunityModules(
-      perServer(args.server.name, "modules"),
-      { server: args.server.name, source, revision, path, files, modules },
+      perServer(server, "modules"),
+      { server, source, revision, path, files, modules },
       this.child,
     );
+    const own = pages(args.server);
+    if (own.modules.length > 0)
+      new CommunityModules(
+        perServer(server, "pages"),
+        { server, source: "directory", revision: "", ...own },
+        this.child,
+      );
     this.registerOutputs();
   }
 }

@@ -3,13 +3,14 @@ import { Refused } from "../config/refused";
 import { say } from "../lab/command";
 import { lua } from "../providers/admin-shell";
 import { openHost } from "../providers/ssh/host";
-import { invitationCode, invitationText, invited } from "./invitation";
+import { invitationCode, invitationText, invited, linksIn } from "./invitation";
 import { serverOf } from "./stack";
 
 const usage = `npm run invite -- --stack NAME [OPTION...] [JID]
 
 Makes an invitation on the server and prints it as a link and as a QR code: with it one person makes one account
-(XEP-0401, XEP-0445). Registration stays closed for everybody else.
+(XEP-0401, XEP-0445). The link leads to a page of the server that says how. Registration stays closed for everybody
+else.
 
   JID            the account's address, or its domain alone: the invited person chooses the name then;
                  default: the server's only domain
@@ -36,8 +37,8 @@ export async function main(args: string[]): Promise<number> {
     );
     const host = await openHost(server.host, server.name);
     try {
-      const uri = await lua(host, invitationCode(whom, days), { doing: "making an invitation" });
-      process.stdout.write(given.link ? `${uri}\n` : invitationText(whom, uri, days));
+      const links = linksIn(await lua(host, invitationCode(whom, days), { doing: "making an invitation" }));
+      process.stdout.write(given.link ? `${links.page ?? links.uri}\n` : invitationText(whom, links, days));
       return 0;
     } finally {
       await host.close();

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { ProsodyServer } from "../../../components/prosody-server";
 import type { Family } from "../../../config/family";
+import { pages } from "../../../config/pages";
 import { Secret } from "../../../config/secret";
 import type { Server } from "../../../config/settings";
 import { renderCertbotHook } from "../../../templates/certbot-hook";
@@ -126,6 +127,11 @@ test("a server is exactly these objects", async () => {
           modules: [],
           differing: [],
         },
+      },
+      {
+        type: kind("CommunityModules"),
+        name: "pages",
+        inputs: { server: "prosody", source: "directory", revision: "", ...pages(settings), differing: [] },
       },
       {
         type: kind("ExternalComponent"),
@@ -253,6 +259,7 @@ test("the names of a server beside others carry its name, those of domains and J
     "Account mallory@example.test",
     "Certificate example.test",
     "CommunityModules chat/modules",
+    "CommunityModules chat/pages",
     "Configuration chat/prosody",
     "Connection chat",
     "ExternalComponent irc.example.test",

@@ -13,7 +13,7 @@ import { roleModules, server } from "../../fixtures/server";
 
 const usual =
   "tls saslauth disco roster smacks limits carbons mam csi_simple cloud_notify pep vcard4 vcard_legacy bookmarks " +
-  "private blocklist register invites invites_adhoc invites_register ping time uptime version " +
+  "private blocklist register invites invites_adhoc invites_register invitation_page ping time uptime version " +
   "server_contact_info dialback s2s_bidi websocket external_services admin_shell admin_adhoc";
 
 describe("the default list", () => {
@@ -274,7 +274,9 @@ test("docs/server.md shows the table", () => {
   const rows = features.map(({ module, group, what, specs, where, origin }) => {
     const names = specs.map((spec) => (spec.startsWith("RFC") ? spec : `XEP-${spec}`)).join(", ");
     const named = releases.map((release) =>
-      origin[release] === "community" ? `\`${module}\`, community` : cell(origin[release], module),
+      ["community", "own"].includes(origin[release])
+        ? `\`${module}\`, ${origin[release]}`
+        : cell(origin[release], module),
     );
     return `| ${[group.replace(/:.*/, ""), what, names, where, ...named].join(" | ")} |`;
   });

@@ -36,6 +36,7 @@ describe("what is expected", () => {
         "XEP-0363 HTTP File Upload from web pages (CORS)": "upload is off",
         "RFC 7395 WebSocket": "ports.https is false",
         "XEP-0156 Discovering Alternative Connection Methods (HTTP)": "ports.https is false",
+        "XEP-0401 An invited person makes the account in the browser": "ports.https is false",
       },
     ],
     [
