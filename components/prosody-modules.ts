@@ -3,7 +3,9 @@ import { communityModules } from "../config/community";
 import { releaseOf } from "../config/features";
 import { pages } from "../config/pages";
 import type { Server } from "../config/settings";
+import { webClientFiles } from "../config/web-client";
 import { CommunityModules } from "../providers/community-modules";
+import { WebClient } from "../providers/web-client";
 import { perServer } from "./names";
 import { Part } from "./part";
 
@@ -13,7 +15,7 @@ export interface ProsodyModulesArgs {
   readonly version: pulumi.Input<string>;
 }
 
-/** The modules that the configuration enables and Prosody itself lacks: of the community, and of this program. */
+/** The modules that the configuration enables and Prosody itself lacks, and the files that they serve. */
 export class ProsodyModules extends Part {
   constructor(name: string, args: ProsodyModulesArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyModules", name, options);
@@ -34,6 +36,8 @@ export class ProsodyModules extends Part {
         { server, source: "directory", revision: "", ...own },
         this.child,
       );
+    if (own.modules.includes("web_client"))
+      new WebClient(perServer(server, "web-client"), { server, ...webClientFiles }, this.child);
     this.registerOutputs();
   }
 }

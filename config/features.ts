@@ -28,6 +28,8 @@ export interface Feature {
   needsTurn?: true;
   /** It is for those who watch the server, so it is left out without `metrics`, unless the user asks for it. */
   needsMetrics?: true;
+  /** It is the web client, so it is left out without `webClient`. */
+  needsWebClient?: true;
   /** It is about invitations, so it is left out where one of the modules for them is. */
   needsInvitations?: true;
   /** It is about other servers, so it is left out where no port for them is open. */
@@ -99,6 +101,7 @@ const groups: Record<string, Row[]> = {
       "0156",
       { needsHttps: true, origin: { "0.12": "missing", "13.0": "core" } },
     ],
+    ["web_client", "a client in the browser", "", { needsHttps: true, needsWebClient: true, origin: own }],
   ],
   Calls: [
     [
@@ -180,7 +183,7 @@ export interface ResolvedModules {
 /** What a module list is resolved from. */
 export type ModuleSettings = Pick<
   Server,
-  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics"
+  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics" | "webClient"
 >;
 
 /** The server would not work, or not with this program, without them. */
@@ -223,6 +226,7 @@ export function resolveModules(
   const asked = [
     ...(server.turn.enabled ? ["external_services"] : []),
     ...(server.metrics.enabled ? ["http_openmetrics"] : []),
+    ...(server.webClient ? ["websocket", "web_client"] : []),
   ];
   for (const name of new Set([...server.modules, ...asked, ...server.extraModules])) {
     const { module, fate } = current(name, release);
@@ -309,6 +313,8 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`turn` is off" };
   if (feature?.needsMetrics && !around.server.metrics.enabled && !isChosen)
     return { outcome: "dropped", why: "`metrics` is off" };
+  if (feature?.needsWebClient && !around.server.webClient)
+    return { outcome: "dropped", why: "`webClient` is off" };
   if (belongsToRooms(module) && !around.server.conference.enabled)
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")

@@ -17,6 +17,7 @@ import { pages } from "../config/pages";
 import { root } from "../config/root";
 import { Secret } from "../config/secret";
 import type { ExternalComponent, LuaValue, Server } from "../config/settings";
+import { webClientFiles } from "../config/web-client";
 import type { ConfigFile } from "../providers/configuration";
 import { lua, type SecretPolicy } from "./lua";
 import { defaults, holdsSecret, optionWarnings } from "./options";
@@ -92,6 +93,10 @@ export function renderConfiguration(
     componentInterfaces: server.componentInterfaces.length > 0 && { addresses: server.componentInterfaces },
     calls: server.turn.enabled && { services: callServices(server) },
     metrics: server.metrics.enabled && metricsView(server.metrics),
+    webClient: modules.own.includes("web_client") && {
+      directory: webClientFiles.path,
+      uploads: hosts.some(({ upload }) => upload) && { label: server.upload.subdomain },
+    },
     // An external URL of the user's own says where the pages are.
     port443: server.firewall.https443 && !("http_external_url" in server.options) && modules.own.length > 0,
     altconnect: modules.global.includes("http_altconnect"),

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { renderSVG } from "uqr";
 import { login } from "../../tools/login";
 import { fetchHttps } from "../../verify/net/https";
 import { namesAt } from "../../verify/net/names";
+import { openBrowser, screenshot, trace, visitor } from "../helpers/browser";
 import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, Client } from "../helpers/users";
@@ -184,6 +186,101 @@ describe.each(debians)("web pages on %s", (release) => {
     expect(seen.text).toContain("mod_invitation_page/page.html was edited");
     expect(await stack.up()).toEqual(done);
     expect(await host.exec(`grep -c inform ${file} || true`)).toBe("0\n");
+    expect(await stack.drift()).toEqual(clean);
+  }, 120_000);
+
+  test("the web client is on the host, none of it in the state; other files show, and up repairs them", async () => {
+    await stack.configure({ webClient: true, firewall: { https443: true } });
+    expect(await stack.up()).toEqual(done);
+    expect(await stack.drift()).toEqual(clean);
+    expect((await stack.export()).length).toBeLessThan(500_000);
+
+    const client = "https://example.test:5281/chat/";
+    const { status, headers, text } = await get(client);
+    expect({ status, policy: headers["content-security-policy"] }).toEqual({
+      status: 200,
+      policy:
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; connect-src 'self' https://upload.example.test:* wss://example.test:*; img-src 'self' https://upload.example.test:* data: blob:; media-src 'self' https://upload.example.test:* data: blob:; font-src 'self'; worker-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    });
+    for (const [part, type] of [
+      [/ src="(.*converse\.min\.js)"/, "text/javascript; charset=utf-8"],
+      [/ src="(client\.mjs)"/, "text/javascript; charset=utf-8"],
+      [/ href="(.*converse\.min\.css)"/, "text/css; charset=utf-8"],
+      [/ href="(.*favicon\.ico)"/, "image/x-icon"],
+    ] as const) {
+      const url = new URL(part.exec(text)![1]!, client).href;
+      expect({ url, ...(await get(url)) }).toMatchObject({ status: 200, headers: { "content-type": type } });
+    }
+
+    const directory = (await host.exec("echo /usr/local/lib/prosody-pulumi/converse.js-*")).trim();
+    await host.exec(`cd ${directory}/dist && echo x >> converse.min.css && rm emoji.json && touch 'by hand'`);
+    const seen = await stack.drift();
+    expect(seen.rows).toEqual(["WebClient web-client update"]);
+    for (const difference of ["converse.min.css was edited", "emoji.json is missing", "by hand was added"])
+      expect(seen.text).toContain(`dist/${difference}`);
+    expect(await stack.up()).toEqual(done);
+    expect(await stack.drift()).toEqual(clean);
+    expect(await host.exec("ls /var/backups/prosody-pulumi")).toMatch(/^web-client-\d+T\d+Z\.tar\.gz$/m);
+  }, 180_000);
+
+  test("in a browser an invited person makes the account, and talks to somebody; no other server is asked", async () => {
+    const someone = await Client.open(server(), alice.jid, alice.password);
+    someone.send("<presence/>");
+    const link = await made('create_contact("alice", true)');
+    expect(link).toMatch(/^https:\/\/example\.test\/invite\/\?/);
+    const browser = await openBrowser(host.address, { 443: 5281 });
+    try {
+      const plain = await browser.newContext({ ...visitor, javaScriptEnabled: false });
+      const page = await plain.newPage();
+      await page.goto(link);
+      expect(await page.locator("h1").textContent()).toBe("alice@example.test invites you");
+      expect(await page.locator("figure").isVisible()).toBe(false);
+      await plain.close();
+
+      const context = await browser.newContext(visitor);
+      const seen = trace(context);
+      const tab = await context.newPage();
+      await tab.setViewportSize({ width: 640, height: 900 });
+      await tab.goto(link);
+      expect(await tab.locator("figure img").getAttribute("src")).toBe(
+        `data:image/svg+xml,${encodeURIComponent(renderSVG(link, { border: 2 }))}`,
+      );
+      await screenshot(tab, "invitation", true);
+      await tab.getByLabel("Name").fill("ivan");
+      await tab.getByLabel("Password", { exact: true }).fill("correct horse");
+      await tab.getByLabel("Password again").fill("correct horse");
+      await tab.getByRole("button", { name: "Make the account" }).click();
+      await tab.getByText("ivan@example.test").waitFor();
+      await screenshot(tab, "account");
+
+      await tab.getByRole("link", { name: "Open the web client" }).click();
+      await tab.setViewportSize(visitor.viewport!);
+      await tab.locator('input[name="jid"]').fill("ivan");
+      await tab.locator('input[name="password"]').fill("correct horse");
+      await tab.keyboard.press("Enter");
+      await tab.getByText(alice.jid).first().click();
+      await tab.locator("textarea.chat-textarea").fill("Hello Alice, I am here.");
+      await tab.keyboard.press("Enter");
+      await someone.see(/<message [^>]*from="ivan@example\.test\/.*<body>Hello Alice, I am here\.<\/body>/);
+      const say = (body: string) =>
+        someone.send(`<message to="ivan@example.test" type="chat"><body>${body}</body></message>`);
+      say("Welcome! That was easy.");
+      await tab.getByText("Welcome! That was easy.").waitFor();
+      await screenshot(tab, "web-client");
+      say("https://picture.example/cat.png");
+      await tab.getByRole("link", { name: "https://picture.example/cat.png" }).waitFor();
+      expect(seen).toEqual({ hosts: new Set(["example.test"]), refused: [] });
+    } finally {
+      await browser.close();
+      await someone.close();
+    }
+  }, 180_000);
+
+  test("without webClient it goes", async () => {
+    await stack.configure({ webClient: undefined });
+    expect(await stack.up()).toEqual(done);
+    expect((await get("https://example.test:5281/chat/")).status).toBe(404);
+    expect((await host.exec("ls /usr/local/lib/prosody-pulumi")).trim()).toMatch(/^pages-[0-9a-f]{8}$/);
     expect(await stack.drift()).toEqual(clean);
   }, 120_000);
 });

@@ -5,6 +5,7 @@ import type { Family } from "../../../config/family";
 import { pages } from "../../../config/pages";
 import { Secret } from "../../../config/secret";
 import type { Server } from "../../../config/settings";
+import { webClientFiles } from "../../../config/web-client";
 import { renderCertbotHook } from "../../../templates/certbot-hook";
 import { renderComponent, renderConfiguration } from "../../../templates/render";
 import { renderTurnServer } from "../../../templates/turn";
@@ -164,6 +165,17 @@ test("a server is exactly these objects", async () => {
       account("mallory@example.test", { exists: false, policy: "initial" }),
     ].sort(byKey),
   );
+});
+
+test("the web client's files are an object that knows them by their hash", async () => {
+  const objects = await registered({ ...settings, webClient: true });
+  expect(objects.filter(({ type }) => type === kind("WebClient"))).toEqual([
+    {
+      type: kind("WebClient"),
+      name: "web-client",
+      inputs: { server: "prosody", ...webClientFiles, differing: [] },
+    },
+  ]);
 });
 
 test("the configuration is for the family of the host", async () => {
