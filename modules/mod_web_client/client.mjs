@@ -37,5 +37,6 @@ globalThis.converse.initialize({
   xmpp_providers_url: "",
   muc_search_service: "",
   show_background: false,
+  show_self_in_roster: false,
   loglevel: "warn",
 });

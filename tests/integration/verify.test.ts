@@ -128,6 +128,7 @@ describe.each(debians)("verify on %s", (release) => {
             ["External Service Discovery (TURN)", "off"],
           ]),
       ...(release === "bookworm" ? [["Discovering Alternative Connection Methods (HTTP)", "not there"]] : []),
+      ["Client in the browser", "off"],
       ["Talking to another server", "untested"],
     ];
     expect(others.map(({ name, status }) => [name, status])).toEqual([...each, ...each]);
@@ -178,6 +179,7 @@ describe.each(debians)("verify on %s", (release) => {
       "Push Notifications",
       "HTTP File Upload",
       "HTTP File Upload from web pages (CORS)",
+      "Client in the browser",
     ]);
     expect(lines.filter(({ status }) => status === "failed")).toEqual([]);
     expect(code).toBe(0);

@@ -212,7 +212,27 @@ describe.each(debians)("web pages on %s", (release) => {
       expect({ url, ...(await get(url)) }).toMatchObject({ status: 200, headers: { "content-type": type } });
     }
 
+    const line = () =>
+      stack.capture(
+        "verify",
+        "--address",
+        host.address,
+        "--ca",
+        tls.caFile,
+        "--only",
+        "Client in the browser",
+      );
+    expect(await line()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/PASSED +\(https:.*\/chat\/\)/),
+    });
     const directory = (await host.exec("echo /usr/local/lib/prosody-pulumi/converse.js-*")).trim();
+    await host.exec(`mv ${directory}/dist/converse.min.js /root`);
+    expect(await line()).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/FAILED +.*converse\.min\.js is answered 404/),
+    });
+    await host.exec(`mv /root/converse.min.js ${directory}/dist`);
     await host.exec(`cd ${directory}/dist && echo x >> converse.min.css && rm emoji.json && touch 'by hand'`);
     const seen = await stack.drift();
     expect(seen.rows).toEqual(["WebClient web-client update"]);
@@ -251,8 +271,6 @@ describe.each(debians)("web pages on %s", (release) => {
       await tab.getByLabel("Password again").fill("correct horse");
       await tab.getByRole("button", { name: "Make the account" }).click();
       await tab.getByText("ivan@example.test").waitFor();
-      await screenshot(tab, "account");
-
       await tab.getByRole("link", { name: "Open the web client" }).click();
       await tab.setViewportSize(visitor.viewport!);
       await tab.locator('input[name="jid"]').fill("ivan");
