@@ -1,8 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { communityModules } from "../config/community";
 import { releaseOf } from "../config/features";
+import { pages } from "../config/pages";
 import type { Server } from "../config/settings";
+import { webClientFiles } from "../config/web-client";
 import { CommunityModules } from "../providers/community-modules";
+import { WebClient } from "../providers/web-client";
 import { perServer } from "./names";
 import { Part } from "./part";
 
@@ -12,7 +15,7 @@ export interface ProsodyModulesArgs {
   readonly version: pulumi.Input<string>;
 }
 
-/** The modules that the configuration enables and Prosody itself lacks. */
+/** The modules that the configuration enables and Prosody itself lacks, and the files that they serve. */
 export class ProsodyModules extends Part {
   constructor(name: string, args: ProsodyModulesArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyModules", name, options);
@@ -20,11 +23,21 @@ export class ProsodyModules extends Part {
       .output(args.version)
       .apply((version) => communityModules(args.server, releaseOf(version)));
     const { source, revision, path, files, modules } = wanted;
+    const { name: server } = args.server;
     new CommunityModules(
-      perServer(args.server.name, "modules"),
-      { server: args.server.name, source, revision, path, files, modules },
+      perServer(server, "modules"),
+      { server, source, revision, path, files, modules },
       this.child,
     );
+    const own = pages(args.server);
+    if (own.modules.length > 0)
+      new CommunityModules(
+        perServer(server, "pages"),
+        { server, source: "directory", revision: "", ...own },
+        this.child,
+      );
+    if (own.modules.includes("web_client"))
+      new WebClient(perServer(server, "web-client"), { server, ...webClientFiles }, this.child);
     this.registerOutputs();
   }
 }

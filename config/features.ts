@@ -5,10 +5,10 @@ import type { Ports, Server } from "./settings";
 export { type Release, releaseOf, releases } from "./release";
 
 /**
- * Where a release has a module from: Prosody itself (`core`), the distribution's package of community modules,
- * nowhere (`missing`), or it needs none because another module does its work (`built in`).
+ * Where a release has a module from: Prosody itself (`core`), this program (`own`), the distribution's package of
+ * community modules, nowhere (`missing`), or it needs none because another module does its work (`built in`).
  */
-export type Origin = "core" | "community" | "built in" | "missing";
+export type Origin = "core" | "own" | "community" | "built in" | "missing";
 
 /** One thing that the default server offers. */
 export interface Feature {
@@ -28,6 +28,10 @@ export interface Feature {
   needsTurn?: true;
   /** It is for those who watch the server, so it is left out without `metrics`, unless the user asks for it. */
   needsMetrics?: true;
+  /** It is the web client, so it is left out without `webClient`. */
+  needsWebClient?: true;
+  /** It is about invitations, so it is left out where one of the modules for them is. */
+  needsInvitations?: true;
   /** It is about other servers, so it is left out where no port for them is open. */
   needsFederation?: true;
 }
@@ -35,6 +39,7 @@ export interface Feature {
 type Row = [module: string, what: string, specs: string, more?: Partial<Omit<Feature, "module" | "group">>];
 
 const core = { "0.12": "core", "13.0": "core" } as const;
+const own = { "0.12": "own", "13.0": "own" } as const;
 
 const groups: Record<string, Row[]> = {
   "Sessions and security": [
@@ -70,6 +75,12 @@ const groups: Record<string, Row[]> = {
     ["invites", "invitations", "0401"],
     ["invites_adhoc", "invitations made in a client", "0401, 0050"],
     ["invites_register", "an invited person makes the account", "0445, 0379"],
+    [
+      "invitation_page",
+      "a web page for each invitation",
+      "0401",
+      { needsHttps: true, needsInvitations: true, origin: own },
+    ],
   ],
   "Small questions": [
     ["ping", "is the server there?", "0199"],
@@ -90,6 +101,7 @@ const groups: Record<string, Row[]> = {
       "0156",
       { needsHttps: true, origin: { "0.12": "missing", "13.0": "core" } },
     ],
+    ["web_client", "a client in the browser", "", { needsHttps: true, needsWebClient: true, origin: own }],
   ],
   Calls: [
     [
@@ -161,7 +173,9 @@ export interface ResolvedModules {
   /** Components that the user took out with `disabledModules`. */
   withoutComponents: string[];
   report: ModuleReport[];
-  /** Those that are no part of Prosody, so that the host needs the package of community modules. */
+  /** Those that this program brings. */
+  own: string[];
+  /** Those that come from elsewhere, so that the host needs the package of community modules. */
   community: string[];
   needsCommunityPackage: boolean;
 }
@@ -169,7 +183,7 @@ export interface ResolvedModules {
 /** What a module list is resolved from. */
 export type ModuleSettings = Pick<
   Server,
-  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics"
+  "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics" | "webClient"
 >;
 
 /** The server would not work, or not with this program, without them. */
@@ -204,13 +218,15 @@ export function resolveModules(
     server.disabledModules.map((name) => fateOf(plain(name), release)?.instead ?? plain(name)),
   );
   const federated = hasFederation(server.ports) && !off.has("s2s");
-  const around = { server, release, available, federated };
+  const invites = !off.has("invites") && !off.has("invites_register");
+  const around = { server, release, available, federated, invites };
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
   const asked = [
     ...(server.turn.enabled ? ["external_services"] : []),
     ...(server.metrics.enabled ? ["http_openmetrics"] : []),
+    ...(server.webClient ? ["websocket", "web_client"] : []),
   ];
   for (const name of new Set([...server.modules, ...asked, ...server.extraModules])) {
     const { module, fate } = current(name, release);
@@ -230,13 +246,15 @@ export function resolveModules(
   }
 
   const modules = [...wanted];
-  const community = modules.filter((module) => !coreModules[release].has(module));
+  const isOwn = (module: string) => byModule.get(module)?.origin[release] === "own";
+  const community = modules.filter((module) => !coreModules[release].has(module) && !isOwn(module));
   return {
     global: modules.filter((module) => !belongsToRooms(module)),
     rooms: modules.filter(belongsToRooms),
     disabled: [...autoloaded].filter((module) => off.has(module) || (module === "s2s" && !federated)),
     withoutComponents: ["muc", "http_file_share", "proxy65"].filter((module) => off.has(module)),
     report,
+    own: modules.filter(isOwn),
     community,
     needsCommunityPackage: community.length > 0,
   };
@@ -278,6 +296,7 @@ interface Surroundings {
   release: Release;
   available: ReadonlySet<string> | undefined;
   federated: boolean;
+  invites: boolean;
 }
 
 /** Why a module can't be there, if it can't. */
@@ -285,6 +304,8 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
   const feature = byModule.get(module);
   if (feature?.needsHttps && around.server.ports.https === false)
     return { outcome: "dropped", why: "`ports.https` is off" };
+  if (feature?.needsInvitations && !around.invites)
+    return { outcome: "dropped", why: "`invites` or `invites_register` is off" };
   if (feature?.needsFederation && !around.federated)
     return { outcome: "dropped", why: "no port for other servers is open" };
   const isChosen = around.server.extraModules.map(plain).includes(module);
@@ -292,6 +313,8 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`turn` is off" };
   if (feature?.needsMetrics && !around.server.metrics.enabled && !isChosen)
     return { outcome: "dropped", why: "`metrics` is off" };
+  if (feature?.needsWebClient && !around.server.webClient)
+    return { outcome: "dropped", why: "`webClient` is off" };
   if (belongsToRooms(module) && !around.server.conference.enabled)
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")

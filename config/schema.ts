@@ -23,6 +23,7 @@ import { type Domain, defaultServer, type Server } from "./settings";
 import { storage } from "./storage";
 import { tls } from "./tls";
 import { checkTurn, hasTurn, turn, turnHost } from "./turn";
+import { checkWebClient, webClient } from "./web-client";
 
 /** What one section has to know of the others, taken from the unchecked stack config. */
 export interface Surroundings extends Environment {
@@ -72,6 +73,7 @@ export const schema = (around: Surroundings) =>
       disabledModules: disabledModules(),
       logging: logging(),
       metrics: metrics(),
+      webClient: webClient(),
       storage: storage(around),
       contacts: contacts(),
       tls: tls(),
@@ -86,6 +88,7 @@ export const schema = (around: Surroundings) =>
       checkServices(given, around.domains, ctx);
       checkTurn(given, ctx);
       checkMetrics(given, ctx);
+      checkWebClient(given, ctx);
       checkAdmins(given, ctx);
       checkDns(given, around.domains, ctx);
       checkFirewall(given, around.sshPort, ctx);

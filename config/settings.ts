@@ -38,6 +38,8 @@ export interface Server {
   modulesOrigin: ModulesOrigin;
   turn: TurnSettings;
   metrics: MetricsSettings;
+  /** Converse.js, served to the accounts of each virtual host. */
+  webClient: boolean;
   /** The default list, unless the user replaces it; names as Prosody or the old role know them. */
   modules: string[];
   extraModules: string[];

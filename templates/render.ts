@@ -14,9 +14,11 @@ import {
   type ResolvedModules,
   resolveModules,
 } from "../config/features";
+import { pages } from "../config/pages";
 import { root } from "../config/root";
 import { Secret } from "../config/secret";
 import type { ExternalComponent, LuaValue, Server } from "../config/settings";
+import { webClientFiles } from "../config/web-client";
 import type { ConfigFile } from "../providers/configuration";
 import { lua, type SecretPolicy } from "./lua";
 import { defaults, holdsSecret, optionWarnings } from "./options";
@@ -75,7 +77,8 @@ export function renderConfiguration(
     holdsSecret(value),
   );
   const community = communityModules(server, release);
-  const pluginPaths = [server.options.plugin_paths ?? defaults.plugin_paths].flat() as string[];
+  const chosenPaths = [server.options.plugin_paths ?? defaults.plugin_paths].flat() as string[];
+  const pluginPaths = [community.path, ...chosenPaths, pages(server).path].filter((path) => path !== "");
   if (server.turn.enabled) secret.push(["external_service_secret", turnSecret]);
   const main = fill("prosody.cfg.lua", "refuse", {
     server: server.name,
@@ -86,11 +89,17 @@ export function renderConfiguration(
     ports: portLists(server.ports),
     tlsProfile: server.tls.minimum === "1.3" ? "modern" : "intermediate",
     options: { ...defaults, ...Object.fromEntries(open) },
-    pluginPaths: community.path ? [community.path, ...pluginPaths] : pluginPaths,
+    pluginPaths,
     contacts: contactsView(server.contacts),
     componentInterfaces: server.componentInterfaces.length > 0 && { addresses: server.componentInterfaces },
     calls: server.turn.enabled && { services: callServices(server) },
     metrics: server.metrics.enabled && metricsView(server.metrics),
+    webClient: modules.own.includes("web_client") && {
+      directory: webClientFiles.path,
+      uploads: hosts.some(({ upload }) => upload) && { label: server.upload.subdomain },
+    },
+    // An external URL of the user's own says where the pages are.
+    port443: server.firewall.https443 && !("http_external_url" in server.options) && modules.own.length > 0,
     altconnect: modules.global.includes("http_altconnect"),
     log: logSinks(server.logging),
     storage: optionsView(open.filter(([name]) => Object.hasOwn(storage.options, name))),

@@ -28,8 +28,16 @@ export function invited(text: string | undefined, domains: readonly string[]): I
   );
 }
 
+/** The links of one invitation. */
+export interface Links {
+  /** A web page that explains it; `undefined` where the server has none. */
+  page: string | undefined;
+  /** For apps (XEP-0445). */
+  uri: string;
+}
+
 /**
- * Lua that makes an invitation in the running server and returns its link (mod_invites).
+ * Lua that makes an invitation in the running server (mod_invites), for {@link linksIn}.
  * @param days for which the invitation can be used
  */
 export function invitationCode({ name, domain }: Invited, days: number): string {
@@ -41,22 +49,37 @@ export function invitationCode({ name, domain }: Invited, days: number): string 
     `local invites = modules.get_module(host, "invites")`,
     `assert(invites and modules.get_module(host, "invites_register"), "invites and invites_register are not loaded: take them out of prosody:disabledModules, or add them to prosody:modules")`,
     `assert(not user or not require "core.usermanager".user_exists(user, host), "there is such an account already")`,
-    `return assert(invites.create_account(user, nil, ${days * 86_400})).uri`,
+    `local made = assert(invites.create_account(user, nil, ${days * 86_400}))`,
+    `return made.uri .. " " .. (made.landing_page or "")`,
   ].join(" ");
 }
 
+/** What {@link invitationCode} returned. */
+export function linksIn(answer: string): Links {
+  const [uri = "", page] = answer.trim().split(" ");
+  return { page, uri };
+}
+
 /** What the inviting person reads and hands on. */
-export function invitationText({ name, domain }: Invited, uri: string, days: number): string {
+export function invitationText({ name, domain }: Invited, { page, uri }: Links, days: number): string {
   const what =
     name === undefined ? `an account of their choice at ${domain}` : `the account ${name}@${domain}`;
-  const code = renderUnicodeCompact(uri, { border: 2 });
-  return `One person can make ${what} with this, once, within ${days} ${days === 1 ? "day" : "days"}:
+  const link = page ?? uri;
+  const how =
+    page === undefined
+      ? `They install an app for XMPP (Conversations on Android, Monal on iPhone, Gajim on a computer), open the
+link or scan the code, and choose a password.`
+      : `The page says how to go on, in an app or in the browser. For an app that is installed already:
 
   ${uri}
+`;
+  return `One person can make ${what} with this, once, within ${days} ${days === 1 ? "day" : "days"}:
 
-${code}
+  ${link}
 
-They install an app for XMPP (Conversations on Android, Monal on iPhone, Gajim or Dino on a computer), open the
-link or scan the code, and choose a password. Whoever has the link can use it: send it by a way that you trust.
+${renderUnicodeCompact(link, { border: 2 })}
+
+${how}
+Whoever has the link can use it: send it by a way that you trust.
 `;
 }

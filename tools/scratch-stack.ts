@@ -55,9 +55,10 @@ export class Stack {
 
   /** Starts a tool of the project on this stack, as `npm run NAME` does. */
   start(name: string, ...args: string[]): ChildProcessWithoutNullStreams {
-    const tool = [path.join(root, "tools/run.cjs"), name, "--stack", "test", "--cwd", this.#project];
+    const tool = [path.join(root, "tools/run.cjs"), name, "--stack", "test"];
     const env = { ...process.env, PULUMI_BACKEND_URL: `file://${this.#directory}/state` };
     return spawn(process.execPath, [...tool, ...args], {
+      cwd: this.#project,
       env: { ...env, PULUMI_CONFIG_PASSPHRASE: "test" },
     });
   }

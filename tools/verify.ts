@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { root } from "../config/root";
 import type { Server } from "../config/settings";
 import { say } from "../lab/command";
 import { openHost } from "../providers/ssh/host";
@@ -19,7 +18,7 @@ accounts made for it and removed at its end. One line for each thing that the st
 
   --stack NAME        the stack; default: PULUMI_STACK, or dev
   --server NAME       one server of a stack with several; default: all, one after the other
-  --cwd DIR           directory with Pulumi.yaml; default: this clone
+  --cwd DIR           directory with Pulumi.yaml; default: the current one
   --resolver ADDRESS  the DNS server to ask, as ADDRESS or ADDRESS:PORT; default: this machine's
   --address ADDRESS   don't ask DNS: all names are at this address (for a domain without records)
   --ca FILE           PEM of an authority to trust beside the public ones
@@ -39,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
     return 0;
   }
   try {
-    return await verifyStack(values.stack, values.cwd ?? root, values);
+    return await verifyStack(values.stack, values.cwd ?? process.cwd(), values);
   } catch (error) {
     say((error as Error).message);
     return 2;

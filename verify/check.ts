@@ -50,6 +50,13 @@ export interface Context {
   loginAsCreator(): Promise<Session>;
   /** A session on another virtual host, if the stack has one. */
   loginElsewhere(): Promise<Session | undefined>;
-  /** A name and the token of an invitation to make the account of that name. */
-  invite(): Promise<{ name: string; token: string }>;
+  invite(): Promise<Invitation>;
+}
+
+/** An invitation to make the account of one name. */
+export interface Invitation {
+  name: string;
+  token: string;
+  /** URL of the page that explains it. */
+  page?: string;
 }

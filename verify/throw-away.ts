@@ -3,6 +3,7 @@ import { domainToUnicode } from "node:url";
 import { adminShell } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
 import { luaSource, luaString } from "../providers/lua";
+import type { Invitation } from "./check";
 import type { Credentials } from "./xmpp/session";
 
 /** A run takes less than this, in seconds: accounts that are older are leftovers of a run that was killed. */
@@ -17,6 +18,7 @@ const atOnce = 4;
  */
 export class ThrowAway {
   #count = new Map<string, number>();
+  #invited = 0;
 
   private constructor(
     private readonly host: Host,
@@ -56,14 +58,15 @@ export class ThrowAway {
     return done === "true";
   }
 
-  /** An invitation to make an account of that name. */
-  async invite(domain: string): Promise<{ name: string; token: string }> {
-    const name = `${this.tag}-invited`;
-    const [token] = await ask(this.host, [
+  /** An invitation to make an account of that name; each is for another one. */
+  async invite(domain: string): Promise<Invitation> {
+    const name = `${this.tag}-invited-${++this.#invited}`;
+    const [answer] = await ask(this.host, [
       `return throw_away_invite(${luaString(prosodyName(domain))},${luaString(name)})`,
     ]);
-    if (!token || token === "nil") throw new Error("the module invites is not loaded");
-    return { name, token };
+    if (!answer || answer === "nil") throw new Error("the module invites is not loaded");
+    const [token = "", page] = answer.trim().split(" ");
+    return { name, token, page };
   }
 
   /** Removes accounts, rooms and files of the run, with all their data. */

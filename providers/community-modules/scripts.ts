@@ -1,5 +1,4 @@
-/** Below it is everything that this program puts on a host for modules. */
-export const base = "/usr/local/lib/prosody-pulumi";
+import { base, listing } from "../own-directory";
 
 /** Prints "MARK NAME" for each module of a directory. */
 const names = `names() {
@@ -28,13 +27,7 @@ packaged() {
  * for those of them that the distribution's package of community modules brought.
  */
 export const read = `${names}${packaged}read -r path
-if [ -n "$path" ] && [ -d "$path" ]; then
-  echo there
-  cd "$path" && find . ! -type d | sort | while read -r file; do
-    echo "file $(sha256sum < "$file" 2>/dev/null | cut -d' ' -f1) \${file#./}"
-  done
-fi
-[ -n "$own" ] && names module "$own"
+${listing}[ -n "$own" ] && names module "$own"
 names module /usr/local/lib/prosody/modules
 packaged | sed 's/^/packaged /'
 true`;
@@ -126,15 +119,4 @@ cd ${base}
 if [ -n "$clone" ] && ! grep -qxF -e "$source" ./*/.revision 2>/dev/null; then rm -rf "$clone"; fi
 cd /
 rmdir ${base} 2>/dev/null || true
-`;
-
-/** Keeps what somebody changed in a plugin directory. Input: the directory. Prints the archive's path. */
-export const archive = `set -eu
-umask 077
-read -r path
-[ -d "$path" ] || exit 0
-mkdir -p /var/backups/prosody-pulumi
-archive=/var/backups/prosody-pulumi/modules-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
-tar -C "$path" -czf "$archive" .
-echo "$archive"
 `;

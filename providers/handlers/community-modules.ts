@@ -5,6 +5,7 @@ import type { CommunityModulesInputs as Inputs, CommunityModulesState as State }
 import * as scripts from "../community-modules/scripts";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
+import { differences, isOwn, keepChanges, type Listed, lines, listed } from "../own-directory";
 import { writeFiles } from "../ssh/files";
 
 /** The plugin directory of one server, and what its Prosody could load. */
@@ -20,10 +21,9 @@ export const communityModulesHandler: Handler<Inputs, State> = {
   check({ path, files }: Partial<Inputs>) {
     // Where Prosody's package failed, an up that goes on with other servers asks all the same, and skips it then.
     if (path === undefined || !files) return [];
-    const shape = new RegExp(`^${scripts.base}/[A-Za-z0-9][\\w.+-]*-[0-9a-f]{8}$`);
     const isPlain = (name: string) => /^mod_\w+(\.lua|\/[\w][\w. +@/-]*)$/.test(name) && !name.includes("..");
     return [
-      ...(path === "" || shape.test(path)
+      ...(path === "" || isOwn(path)
         ? []
         : [{ property: "path", reason: `${path} is no directory of this program.` }]),
       ...Object.keys(files)
@@ -66,10 +66,7 @@ export const communityModulesHandler: Handler<Inputs, State> = {
 };
 
 /** What the plugin directory and Prosody's own have. */
-export interface Found {
-  isThere: boolean;
-  /** Path below the plugin directory → SHA-256. */
-  files: Record<string, string>;
+export interface Found extends Listed {
   /** Modules that Prosody finds without it. */
   modules: string[];
   /** Those of them that come with the distribution's package of community modules. */
@@ -83,13 +80,8 @@ async function look(host: Host, path: string): Promise<Found> {
 
 export function found(stdout: string): Found {
   const all = stdout.split("\n");
-  const files = all.flatMap((line) => {
-    const [, sum, name] = /^file (\S*) (.+)$/.exec(line) ?? [];
-    return name === undefined ? [] : [[name, sum!] as const];
-  });
   return {
-    isThere: all.includes("there"),
-    files: Object.fromEntries(files),
+    ...listed(stdout),
     modules: named("module", all),
     packaged: named("packaged", all),
   };
@@ -174,20 +166,8 @@ export function missing(
     });
 }
 
-export function differences(written: Record<string, string>, files: Record<string, string>): string[] {
-  return [...new Set([...Object.keys(written), ...Object.keys(files)])].sort().flatMap((name) => {
-    if (!Object.hasOwn(files, name)) return [`${name} is missing`];
-    if (!Object.hasOwn(written, name)) return [`${name} was added`];
-    return files[name] === written[name] ? [] : [`${name} was edited`];
-  });
-}
-
-/** An archive of what somebody changed, before it is replaced. */
 async function keep(host: Host, { path, written }: State): Promise<void> {
-  if (!path) return;
-  const { isThere, files } = await look(host, path);
-  if (!isThere || !differences(written, files).some((text) => !text.endsWith("is missing"))) return;
-  await host.run(scripts.archive, { doing: `archiving ${path}`, input: lines(path) });
+  if (path) await keepChanges(host, "modules", path, written, await look(host, path));
 }
 
 /** Name of the clone, beside the plugin directories that are made from it. */
@@ -197,10 +177,6 @@ function cloneOf({ source, path }: Pick<Inputs, "source" | "path">): string {
 
 function named(mark: string, all: string[]): string[] {
   return all.filter((line) => line.startsWith(`${mark} `)).map((line) => line.slice(mark.length + 1));
-}
-
-function lines(...all: string[]): string {
-  return all.map((line) => `${line}\n`).join("");
 }
 
 function sha256(text: string): string {

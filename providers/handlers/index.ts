@@ -15,6 +15,7 @@ import { selinuxPortHandler } from "./selinux-port";
 import { serviceHandler } from "./service";
 import { turnSecretHandler } from "./turn-secret";
 import { turnServerHandler } from "./turn-server";
+import { webClientHandler } from "./web-client";
 
 /** Every resource kind, by the name in its type `pulumi-nodejs:prosody:<kind>`. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind has its own inputs; the engine hands over plain objects.
@@ -35,4 +36,5 @@ export const handlers: Record<string, Handler<any, any, any>> = {
   Service: serviceHandler,
   TurnSecret: turnSecretHandler,
   TurnServer: turnServerHandler,
+  WebClient: webClientHandler,
 };

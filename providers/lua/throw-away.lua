@@ -88,8 +88,10 @@ function throw_away_promote(host, name)
   return (usermanager.set_user_role(name, host, "prosody:admin")) ~= nil
 end
 
--- The token of an invitation for that name.
+-- The token of an invitation for that name, and the address of its page, if there is one.
 function throw_away_invite(host, name)
   local invites = prosody.hosts[host].modules.invites
-  return invites and invites.create_account(name, {}, 600).token
+  if not invites then return nil end
+  local invite = invites.create_account(name, {}, 600)
+  return invite.token .. " " .. (invite.landing_page or "")
 end

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { posix } from "node:path";
+import { pages } from "../../config/pages";
 import type { Server } from "../../config/settings";
 import { paths, renderConfiguration } from "../../templates/render";
 import { type Distribution, distributions } from "./distribution";
@@ -79,6 +81,7 @@ export class RenderedProsody {
       await this.#install("prosody-modules");
       this.#hasCommunityPackage = true;
     }
+    const own = pages(settings);
     const staged = "/etc/prosody/.staged";
     const stage = Object.entries({ ...files, ...secrets }).map(([path, { content, mode, owner, group }]) => {
       const file = `${staged}/${path.replace("/etc/prosody/", "")}`;
@@ -89,6 +92,8 @@ export class RenderedProsody {
         `systemctl stop prosody; rm -rf ${staged} ${paths.secrets} /var/log/prosody/* /var/lib/prosody/*`,
         `mkdir ${staged}`,
         ...stage,
+        ...Object.keys(own.files).map((file) => `mkdir -p ${posix.dirname(`${own.path}/${file}`)}`),
+        ...Object.entries(own.files).map(([file, content]) => write(`${own.path}/${file}`, content)),
         `prosodyctl --config ${staged}/prosody.cfg.lua check config 2>&1`,
       ].join("\n"),
     );

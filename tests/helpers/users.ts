@@ -12,7 +12,7 @@ export interface XmppServer {
 }
 
 /** A client that sends stanzas and sees what comes back, as XML. */
-class Client {
+export class Client {
   readonly #child;
   readonly #received: string[] = [];
   readonly #lines: readline.Interface;

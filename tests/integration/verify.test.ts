@@ -41,6 +41,10 @@ const faults: [byHand: string, lines: Record<string, RegExp>][] = [
       "User Avatar to vCard-Based Avatars Conversion": /pep-vcard-conversion:0/,
     },
   ],
+  [
+    unload("invitation_page"),
+    { "An invited person makes the account in the browser": /the server gives no link to a page/ },
+  ],
   [unload("ping"), { "XMPP Ping": /service-unavailable/ }],
   [unload("time"), { "Entity Time": /service-unavailable/ }],
   [unload("version"), { "Software Version": /service-unavailable/ }],
@@ -124,6 +128,7 @@ describe.each(debians)("verify on %s", (release) => {
             ["External Service Discovery (TURN)", "off"],
           ]),
       ...(release === "bookworm" ? [["Discovering Alternative Connection Methods (HTTP)", "not there"]] : []),
+      ["Client in the browser", "off"],
       ["Talking to another server", "untested"],
     ];
     expect(others.map(({ name, status }) => [name, status])).toEqual([...each, ...each]);
@@ -174,6 +179,7 @@ describe.each(debians)("verify on %s", (release) => {
       "Push Notifications",
       "HTTP File Upload",
       "HTTP File Upload from web pages (CORS)",
+      "Client in the browser",
     ]);
     expect(lines.filter(({ status }) => status === "failed")).toEqual([]);
     expect(code).toBe(0);
@@ -184,9 +190,9 @@ describe.each(debians)("verify on %s", (release) => {
     const { code, stdout } = await invite("--link", "dave@example.test");
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: expect.stringMatching(/^xmpp:dave@example\.test\?register;preauth=\S+\n$/),
+      stdout: expect.stringMatching(/^https:\/\/example\.test:5281\/invite\/\?[\w-]+\n$/),
     });
-    const token = /preauth=(\S+)/.exec(stdout)![1];
+    const token = /\?(\S+)/.exec(stdout)![1];
     const register = async (name: string) => {
       const xmpp = await RawXmpp.open(host.address, tls.caFile, "example.test");
       const iq = (content: string) =>
@@ -200,6 +206,7 @@ describe.each(debians)("verify on %s", (release) => {
       xmpp.close();
       return /type='(\w+)'/.exec(made)![1];
     };
+    expect(await register("erin")).toBe("error"); // it is for one name
     expect(await register("dave")).toBe("result");
     (await RawXmpp.logIn(host.address, tls.caFile, "dave@example.test")).close();
     expect(await register("erin")).toBe("error");

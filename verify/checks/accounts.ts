@@ -1,8 +1,9 @@
 import type { Check, Context } from "../check";
-import { all, byModule } from "../expected";
+import { all, byModule, byPort } from "../expected";
+import { fetchHttps } from "../net/https";
 import { ask, openDirectTls, openStarttls } from "../net/tls";
 import { xml } from "../xmpp/library";
-import { must } from "./help";
+import { fail, must } from "./help";
 
 const register = "jabber:iq:register";
 
@@ -42,6 +43,25 @@ export const accountChecks: Check[] = [
       } finally {
         stranger.close();
       }
+    },
+  },
+  {
+    name: "An invited person makes the account in the browser",
+    spec: "XEP-0401",
+    option: "prosody:modules with invitation_page",
+    expect: all(byPort("https"), byModule("invitation_page")),
+    accounts: 0,
+    async run({ invite, network }) {
+      const { name, page } = await invite();
+      if (!page) fail("the server gives no link to a page");
+      const shown = await fetchHttps(network, "GET", page);
+      must(shown.status === 200, `GET ${page} is answered ${shown.status}`);
+      must(shown.body.includes(name), `${page} does not say for whom it is`);
+      const form = new URLSearchParams({ name, password: "a-Password-1", again: "a-Password-1" }).toString();
+      const type = { "content-type": "application/x-www-form-urlencoded" };
+      const made = await fetchHttps(network, "POST", page, type, Buffer.from(form));
+      must(made.status === 200, `the form is answered ${made.status}`);
+      return new URL(page).origin;
     },
   },
   {

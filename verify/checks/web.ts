@@ -42,6 +42,25 @@ export const webChecks: Check[] = [
       return `${ours.map(({ href }) => href).join(", ")}${note}`;
     },
   },
+  {
+    name: "Client in the browser",
+    spec: "RFC 7395",
+    option: "prosody:webClient",
+    expect: all(byPort("https"), ({ server }) =>
+      server.webClient ? "expected" : { off: "webClient is off" },
+    ),
+    accounts: 0,
+    async run({ network, expected: { domain, server } }) {
+      const page = `https://${domain}:${server.ports.https}/chat/`;
+      const shown = await fetchHttps(network, "GET", page);
+      must(shown.status === 200, `GET ${page} is answered ${shown.status}`);
+      const program = / src="([^"]*converse[^"]*)"/.exec(shown.body.toString())?.[1];
+      if (!program) fail(`${page} is something else`);
+      const { status } = await fetchHttps(network, "GET", new URL(program, page).href);
+      must(status === 200, `${program} is answered ${status}`);
+      return page;
+    },
+  },
 ];
 
 /** Where the domain's web pages are: port 443, else Prosody's own port, which web clients don't try by themselves. */

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { ProsodyServer } from "../../../components/prosody-server";
 import type { Family } from "../../../config/family";
+import { pages } from "../../../config/pages";
 import { Secret } from "../../../config/secret";
 import type { Server } from "../../../config/settings";
+import { webClientFiles } from "../../../config/web-client";
 import { renderCertbotHook } from "../../../templates/certbot-hook";
 import { renderComponent, renderConfiguration } from "../../../templates/render";
 import { renderTurnServer } from "../../../templates/turn";
@@ -128,6 +130,11 @@ test("a server is exactly these objects", async () => {
         },
       },
       {
+        type: kind("CommunityModules"),
+        name: "pages",
+        inputs: { server: "prosody", source: "directory", revision: "", ...pages(settings), differing: [] },
+      },
+      {
         type: kind("ExternalComponent"),
         name: "irc.example.test",
         inputs: {
@@ -158,6 +165,17 @@ test("a server is exactly these objects", async () => {
       account("mallory@example.test", { exists: false, policy: "initial" }),
     ].sort(byKey),
   );
+});
+
+test("the web client's files are an object that knows them by their hash", async () => {
+  const objects = await registered({ ...settings, webClient: true });
+  expect(objects.filter(({ type }) => type === kind("WebClient"))).toEqual([
+    {
+      type: kind("WebClient"),
+      name: "web-client",
+      inputs: { server: "prosody", ...webClientFiles, differing: [] },
+    },
+  ]);
 });
 
 test("the configuration is for the family of the host", async () => {
@@ -253,6 +271,7 @@ test("the names of a server beside others carry its name, those of domains and J
     "Account mallory@example.test",
     "Certificate example.test",
     "CommunityModules chat/modules",
+    "CommunityModules chat/pages",
     "Configuration chat/prosody",
     "Connection chat",
     "ExternalComponent irc.example.test",

@@ -58,6 +58,7 @@ test("no report shows a value of an option that is stored encrypted", () => {
     "prosody",
     "rfc2136",
     "upload",
+    "websocket",
     "xmpp.example.com",
   ]);
 });

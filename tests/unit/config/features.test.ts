@@ -13,7 +13,7 @@ import { roleModules, server } from "../../fixtures/server";
 
 const usual =
   "tls saslauth disco roster smacks limits carbons mam csi_simple cloud_notify pep vcard4 vcard_legacy bookmarks " +
-  "private blocklist register invites invites_adhoc invites_register ping time uptime version " +
+  "private blocklist register invites invites_adhoc invites_register invitation_page ping time uptime version " +
   "server_contact_info dialback s2s_bidi websocket external_services admin_shell admin_adhoc";
 
 describe("the default list", () => {
@@ -30,6 +30,7 @@ describe("the default list", () => {
       needsCommunityPackage: false,
     });
     expect(report).toEqual([
+      { name: "web_client", outcome: "dropped", why: "`webClient` is off" },
       { name: "http_openmetrics", outcome: "dropped", why: "`metrics` is off" },
       { name: "vcard_muc", outcome: "built in", why: "chat rooms have avatars of their own accord" },
     ]);
@@ -46,6 +47,7 @@ describe("the default list", () => {
     expect(report).toEqual([
       { name: "account_activity", outcome: "missing", why: "Prosody 0.12 does not have it" },
       { name: "http_altconnect", outcome: "missing", why: "Prosody 0.12 does not have it" },
+      { name: "web_client", outcome: "dropped", why: "`webClient` is off" },
       { name: "http_openmetrics", outcome: "dropped", why: "`metrics` is off" },
     ]);
   });
@@ -117,6 +119,27 @@ describe("external_services", () => {
 
   test("stays where the user asks for it, to name other servers", () =>
     expect(resolve({ extraModules: ["external_services"] }).global).toContain("external_services"));
+});
+
+describe("the web client", () => {
+  test("comes with webClient and brings its connection, whatever the list of modules is", () => {
+    const { global, own } = resolve({ webClient: true });
+    expect(global.slice(-2)).toEqual(["websocket", "web_client"]);
+    expect(own).toEqual(["web_client"]);
+    expect(resolve({ extraModules: ["web_client"] }).own).toEqual([]);
+  });
+});
+
+describe("the page for invitations", () => {
+  test.each(["invites", "mod_invites_register"])("goes with %s", (name) => {
+    const { own, report } = resolveModules(server({ disabledModules: [name] }), "13.0");
+    expect(own).toEqual([]);
+    expect(report).toContainEqual({
+      name: "invitation_page",
+      outcome: "dropped",
+      why: "`invites` or `invites_register` is off",
+    });
+  });
 });
 
 describe("http_openmetrics", () => {
@@ -274,7 +297,9 @@ test("docs/server.md shows the table", () => {
   const rows = features.map(({ module, group, what, specs, where, origin }) => {
     const names = specs.map((spec) => (spec.startsWith("RFC") ? spec : `XEP-${spec}`)).join(", ");
     const named = releases.map((release) =>
-      origin[release] === "community" ? `\`${module}\`, community` : cell(origin[release], module),
+      ["community", "own"].includes(origin[release])
+        ? `\`${module}\`, ${origin[release]}`
+        : cell(origin[release], module),
     );
     return `| ${[group.replace(/:.*/, ""), what, names, where, ...named].join(" | ")} |`;
   });

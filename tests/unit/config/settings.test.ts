@@ -86,6 +86,7 @@ test("one host, one domain and one JID are enough", () => {
     disabledModules: [],
     logging: { file: "info", syslog: "info" },
     metrics: { enabled: false, addresses: [], network: undefined },
+    webClient: false,
     storage: { kind: "internal" },
     contacts: { abuse: ["mailto:postmaster@example.com"], admin: [], support: [], security: [] },
     tls: { minimum: "1.2" },
@@ -147,6 +148,7 @@ test("what is written is what comes out", () => {
     extraModules: "motd",
     disabledModules: ["private"],
     metrics: { allow: ["192.0.2.7", "10.20.0.0/16"] },
+    webClient: "true",
     logging: { file: false, syslog: "debug" },
     storage: {
       postgresql: { host: "db.example.com", password: "p", tls: { authorityFile: "certs/chain.crt" } },
@@ -230,6 +232,7 @@ test("what is written is what comes out", () => {
     disabledModules: ["private"],
     logging: config.logging,
     metrics: { enabled: true, addresses: ["192.0.2.7"], network: "10.20.0.0/16" },
+    webClient: true,
     storage: {
       kind: "postgresql",
       host: "db.example.com",

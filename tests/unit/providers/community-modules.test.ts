@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type { CommunityModulesInputs, CommunityModulesState } from "../../../providers/community-modules";
-import { archive, fetch, read, remove } from "../../../providers/community-modules/scripts";
+import { fetch, read, remove } from "../../../providers/community-modules/scripts";
 import {
-  differences,
   found,
   missing,
   communityModulesHandler as modules,
 } from "../../../providers/handlers/community-modules";
+import { archive, differences } from "../../../providers/own-directory";
 import { FakeHost } from "../../helpers/fake-host";
 
 const sum = (text: string) => createHash("sha256").update(text).digest("hex");

@@ -1,4 +1,5 @@
-import { invitationCode, invitationText, invited } from "../../../tools/invitation";
+import { renderUnicodeCompact } from "uqr";
+import { invitationCode, invitationText, invited, linksIn } from "../../../tools/invitation";
 
 const domains = ["example.com", "xn--bcher-kva.example"];
 
@@ -34,12 +35,29 @@ test("Prosody knows the domain by its letters, and no name ends the Lua text", (
   expect(code).not.toContain("\n");
 });
 
-test("the link is on a line of its own, with whose it is and for how long", () => {
+describe("the text", () => {
   const uri = "xmpp:alice@example.com?register;preauth=abc";
-  const lines = invitationText({ name: "alice", domain: "example.com" }, uri, 1).split("\n");
-  expect(lines[0]).toBe("One person can make the account alice@example.com with this, once, within 1 day:");
-  expect(lines[2]).toBe(`  ${uri}`);
-  expect(invitationText({ name: undefined, domain: "example.com" }, uri, 7)).toMatch(
-    /^One person can make an account of their choice at example\.com with this, once, within 7 days:/,
-  );
+  const page = "https://example.com:5281/invite/?abc";
+
+  test("has the page's link on a line of its own, with whose it is and for how long; then the app's", () => {
+    const text = invitationText({ name: "alice", domain: "example.com" }, { page, uri }, 1);
+    const lines = text.split("\n");
+    expect(lines[0]).toBe("One person can make the account alice@example.com with this, once, within 1 day:");
+    expect(lines[2]).toBe(`  ${page}`);
+    expect(lines.filter((line) => line.startsWith("  xmpp:"))).toEqual([`  ${uri}`]);
+    expect(text).toContain(renderUnicodeCompact(page, { border: 2 }));
+  });
+
+  test("has the app's link where the server has no page", () => {
+    const text = invitationText({ name: undefined, domain: "example.com" }, { page: undefined, uri }, 7);
+    expect(text).toMatch(
+      /^One person can make an account of their choice at example\.com with this, once, within 7 days:\n\n {2}xmpp:/,
+    );
+    expect(text).toContain(renderUnicodeCompact(uri, { border: 2 }));
+  });
 });
+
+test.each([
+  ["xmpp:x https://y/?z", { uri: "xmpp:x", page: "https://y/?z" }],
+  ["xmpp:x ", { uri: "xmpp:x", page: undefined }],
+])("links in %j", (answer, links) => expect(linksIn(answer)).toEqual(links));

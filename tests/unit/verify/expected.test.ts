@@ -6,7 +6,7 @@ import { domain, server as fixture } from "../../fixtures/server";
 
 /** A server with all services on. */
 const server = (changes: Partial<Server> = {}) =>
-  fixture({ turn: { enabled: true }, ...changes } as Partial<Server>);
+  fixture({ turn: { enabled: true }, webClient: true, ...changes } as Partial<Server>);
 
 /** What is not expected of a server, and why. */
 function exceptions(settings: Server, release: "0.12" | "13.0" = "13.0") {
@@ -36,6 +36,8 @@ describe("what is expected", () => {
         "XEP-0363 HTTP File Upload from web pages (CORS)": "upload is off",
         "RFC 7395 WebSocket": "ports.https is false",
         "XEP-0156 Discovering Alternative Connection Methods (HTTP)": "ports.https is false",
+        "RFC 7395 Client in the browser": "ports.https is false",
+        "XEP-0401 An invited person makes the account in the browser": "ports.https is false",
       },
     ],
     [
@@ -52,6 +54,7 @@ describe("what is expected", () => {
       { disabledModules: ["cloud_notify"] },
       { "XEP-0357 Push Notifications": "without the module cloud_notify" },
     ],
+    ["no web client", { webClient: false }, { "RFC 7395 Client in the browser": "webClient is off" }],
     [
       "no PEP",
       { disabledModules: ["pep"] },
