@@ -30,6 +30,9 @@ export function messages(): Message[] {
   return [...sources.found.values()].map((found) => ({ ...found, isRefusal: !errors.includes(found) }));
 }
 
+/** Benchmarks are run by who works on this program. */
+const notForUsers = /\/(node_modules|bench)\//;
+
 type Caller = ts.CallExpression | ts.NewExpression;
 
 class Sources {
@@ -54,7 +57,7 @@ class Sources {
     this.#checker = program.getTypeChecker();
     this.#files = program
       .getSourceFiles()
-      .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !fileName.includes("node_modules"));
+      .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !notForUsers.test(fileName));
     for (const file of this.#files) each(file, (node) => this.#index(node));
   }
 

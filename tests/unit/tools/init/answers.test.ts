@@ -106,7 +106,7 @@ test("a secret that is not there is a problem, and none is shown", () => {
   };
   const { problems } = given(wrong, script, () => "canary\n");
   expect(problems).toEqual([
-    "--sudo-password-file: PROSODY_INIT_SUDO_PASSWORD is empty.",
+    "--sudo-password-file: PROSODY_INIT_SUDO_PASSWORD is empty: put the secret into it (of a file, the first line counts).",
     "--password-file: standard input has no line for it.",
     "--passphrase-file: prosody:host.passphrase: it does not open the key; correct it.",
     "Nobody is at a terminal to be asked, and these are missing: --password-file (or PROSODY_INIT_PASSWORD).",
