@@ -161,9 +161,8 @@ export interface ResolvedModules {
   /** Components that the user took out with `disabledModules`. */
   withoutComponents: string[];
   report: ModuleReport[];
-  /** Those that are no part of Prosody, so that the host needs the package of community modules. */
+  /** Those that are no part of Prosody. */
   community: string[];
-  needsCommunityPackage: boolean;
 }
 
 /** What a module list is resolved from. */
@@ -192,19 +191,15 @@ const byModule = new Map(features.map((feature) => [feature.module, feature]));
 /**
  * What the stack config's modules come to on a release of Prosody: current names in the order in which they were
  * asked for, each where it belongs, and a report of every name that was not taken as it is.
- * @param available names of all modules on the host; a name that is not among them is reported as missing and
- *   left out. Without it, only what no host can have is missing.
+ *
+ * Whether a host has what a release lacks, is for who looks at the host (`CommunityModules`).
  */
-export function resolveModules(
-  server: ModuleSettings,
-  release: Release,
-  available?: ReadonlySet<string>,
-): ResolvedModules {
+export function resolveModules(server: ModuleSettings, release: Release): ResolvedModules {
   const off = new Set(
     server.disabledModules.map((name) => fateOf(plain(name), release)?.instead ?? plain(name)),
   );
   const federated = hasFederation(server.ports) && !off.has("s2s");
-  const around = { server, release, available, federated };
+  const around = { server, release, federated };
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
@@ -230,15 +225,13 @@ export function resolveModules(
   }
 
   const modules = [...wanted];
-  const community = modules.filter((module) => !coreModules[release].has(module));
   return {
     global: modules.filter((module) => !belongsToRooms(module)),
     rooms: modules.filter(belongsToRooms),
     disabled: [...autoloaded].filter((module) => off.has(module) || (module === "s2s" && !federated)),
     withoutComponents: ["muc", "http_file_share", "proxy65"].filter((module) => off.has(module)),
     report,
-    community,
-    needsCommunityPackage: community.length > 0,
+    community: modules.filter((module) => !coreModules[release].has(module)),
   };
 }
 
@@ -276,7 +269,6 @@ function belongsToRooms(module: string): boolean {
 interface Surroundings {
   server: ModuleSettings;
   release: Release;
-  available: ReadonlySet<string> | undefined;
   federated: boolean;
 }
 
@@ -296,7 +288,5 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")
     return { outcome: "missing", why: `Prosody ${around.release} does not have it` };
-  if (around.available && !around.available.has(module))
-    return { outcome: "missing", why: "the host does not have it" };
   return undefined;
 }

@@ -46,8 +46,6 @@ export interface RenderedConfiguration {
   warnings: string[];
   /** What became of modules that the stack config names; each a line. */
   notes: string[];
-  /** The host needs the distribution's package of community modules. */
-  needsCommunityPackage: boolean;
 }
 
 /**
@@ -116,7 +114,6 @@ export function renderConfiguration(
           `prosody:modulesOrigin.directory: mod_${module} of your directory takes the place of Prosody's own.`,
       ),
     ],
-    needsCommunityPackage: modules.needsCommunityPackage,
   };
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { communityModules } from "../../config/community";
 import type { Server } from "../../config/settings";
 import { paths, renderConfiguration } from "../../templates/render";
 import { type Distribution, distributions } from "./distribution";
@@ -70,12 +71,9 @@ export class RenderedProsody {
 
   /** Checks the files in a staging directory, puts them in place, and starts Prosody with them and no other data. */
   async start(settings: Server): Promise<{ check: string; inspected: Inspected; log: string }> {
-    const { files, secrets, needsCommunityPackage } = renderConfiguration(
-      settings,
-      this.distribution.prosody,
-      this.distribution.family,
-    );
-    if (needsCommunityPackage && !this.#hasCommunityPackage) {
+    const { prosody, family } = this.distribution;
+    const { files, secrets } = renderConfiguration(settings, prosody, family);
+    if (communityModules(settings, prosody).needsPackage && !this.#hasCommunityPackage) {
       await this.#install("prosody-modules");
       this.#hasCommunityPackage = true;
     }
