@@ -1,5 +1,6 @@
 import { domainToASCII } from "node:url";
 import { type Release, resolveModules } from "../config/features";
+import { autoloaded } from "../config/module-names";
 import type { Server } from "../config/settings";
 import type { Survey } from "../providers/backup/survey";
 import type { Model } from "../providers/configuration/model";
@@ -75,8 +76,7 @@ function modules(server: Server, model: Model | undefined, release: Release): st
       .filter(({ component }) => component === false)
       .flatMap(({ modules }) => modules),
   );
-  const unasked = new Set(["presence", "message", "iq", "offline", "c2s", "s2s", "s2s_auth_certs"]);
-  const own = [...enabled].filter((name) => !known.has(name) && !unasked.has(name)).sort();
+  const own = [...enabled].filter((name) => !known.has(name) && !autoloaded.has(name)).sort();
   const more = [...known].filter((name) => !enabled.has(name) && !wanted.rooms.includes(name)).sort();
   return [
     ...own.map((name) => `- ${name}: up unloads it. To keep it: prosody:extraModules: [${own.join(", ")}]`),

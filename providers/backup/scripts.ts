@@ -97,7 +97,7 @@ cat manifest.json
 
 /**
  * Puts the received data in the place of what is there, with Prosody stopped. What was there comes back when it
- * does not work. With \`start\`, Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS".
+ * does not work. Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS".
  */
 export const place = (data: string) => `set -eu
 umask 077

@@ -5,7 +5,7 @@
 -- replaces files and never writes into them, except that it appends to lists, whose size is noted. Databases are
 -- taken as they are at one moment, without a stop.
 --
--- Input: the manifest, the text of prepare.sh, of collect.sh
+-- Input: the manifest, the script that collects (`collect` in backup/scripts.ts)
 
 local manifest, collect = field(), field()
 load_prosody(true)
