@@ -1,7 +1,7 @@
 import { createReadStream, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
-import { domainToASCII } from "node:url";
 import { parseArgs } from "node:util";
+import { asciiDomain } from "../config/domain-name";
 import { Secret } from "../config/secret";
 import { say } from "../lab/command";
 import { decrypt, isEncrypted, type Key } from "../providers/backup/encryption";
@@ -79,7 +79,7 @@ async function keyOf(identity: string | undefined, passphraseFile: string | unde
 const virtualHosts = ({ hosts }: Manifest) =>
   Object.keys(hosts)
     .filter((host) => hosts[host] === "")
-    .map((host) => domainToASCII(host) || host) // Prosody has it in Unicode
+    .map(asciiDomain)
     .sort();
 
 function checkDomains(manifest: Manifest, domains: readonly string[]): void {
