@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
 import { root } from "../../config/root";
-import { down, type HostOptions, type LabHost, type Release, up } from "../../lab";
+import { type CertificateFiles, down, type HostOptions, type LabHost, type Release, up } from "../../lab";
 
 export { type CertificateFiles as Certificate, certificate, type LabHost, type Release } from "../../lab";
+
+/** A certificate of the lab as the stack config has it, below its domain. */
+export const filesOf = ({ certificateFile, keyFile, intermediateFile }: CertificateFiles) => ({
+  certificate: certificateFile,
+  keyFile,
+  intermediates: [intermediateFile],
+});
 
 const made: string[] = [];
 

@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, bob, findings, live } from "../helpers/users";
 
@@ -35,11 +35,7 @@ describe.each(debians)("backup of Debian %s, restored on Debian trixie", (releas
     stack = await Stack.create({
       host: access(old),
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) },
     });

@@ -1,6 +1,6 @@
 import { Component } from "../helpers/component";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -29,14 +29,9 @@ describe.each(debians)("external components on Debian %s", (release) => {
     host = await lab(`components-${release}`, { release });
     tls = await certificate("example.test");
     const org = await certificate("example.org", { names: ["example.org", "*.example.org"] });
-    const entry = ({ certificateFile, keyFile, intermediateFile }: Certificate) => ({
-      certificate: certificateFile,
-      keyFile,
-      intermediates: [intermediateFile],
-    });
     stack = await Stack.create({
       host: hostConfig(host),
-      domains: { "example.test": entry(tls), "example.org": entry(org) },
+      domains: { "example.test": filesOf(tls), "example.org": filesOf(org) },
       jids: { [alice.jid]: secret(alice.password) },
       admins: [alice.jid],
       componentInterfaces: [host.address],

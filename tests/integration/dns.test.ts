@@ -11,7 +11,7 @@ import type { DnsRecordSetInputs } from "../../providers/dns-record-set";
 import { dnsRecordSetHandler as handler } from "../../providers/handlers/dns-record-set";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const alice = { jid: "alice@example.test", password: "Alice's only" };
@@ -254,11 +254,7 @@ describe("by dynamic updates", () => {
       stack = await Stack.create({
         host: hostConfig(host),
         domains: {
-          "example.test": {
-            certificate: tls.certificateFile,
-            keyFile: tls.keyFile,
-            intermediates: [tls.intermediateFile],
-          },
+          "example.test": filesOf(tls),
         },
         jids: { [alice.jid]: secret(alice.password) },
         dns: { ...dns, nameServer: host.address },

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { serveZones, trustLab, useResolver } from "../helpers/bind";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { type Certificate, certificate, filesOf, type LabHost, lab, type Release } from "../helpers/lab";
 import { RawXmpp } from "../helpers/raw-xmpp";
 import { Stack, secret } from "../helpers/stack";
 
@@ -23,11 +23,7 @@ async function makeSite(release: Release, domain: string): Promise<Site> {
   const stack = await Stack.create({
     host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
     domains: {
-      [domain]: {
-        certificate: tls.certificateFile,
-        keyFile: tls.keyFile,
-        intermediates: [tls.intermediateFile],
-      },
+      [domain]: filesOf(tls),
     },
     dns: { address: { ipv4: host.address } },
     jids: { [jid]: secret(jid) },

@@ -7,7 +7,7 @@ import { selinuxPortHandler } from "../../providers/handlers/selinux-port";
 import type { Host } from "../../providers/host";
 import type { SelinuxPortState } from "../../providers/selinux-port";
 import { openHost } from "../../providers/ssh/pool";
-import { certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const server = "xmpp.example.test";
@@ -358,7 +358,6 @@ describe.each(debians)("on Debian %s", (release) => {
 
     beforeAll(async () => {
       const tls = await certificate("example.test");
-      const { certificateFile, keyFile, intermediateFile } = tls;
       stack = await Stack.create({
         host: {
           address: machine.address,
@@ -368,7 +367,7 @@ describe.each(debians)("on Debian %s", (release) => {
           hostKey: machine.hostKey,
         },
         domains: {
-          "example.test": { certificate: certificateFile, keyFile, intermediates: [intermediateFile] },
+          "example.test": filesOf(tls),
         },
         jids: { "alice@example.test": secret("Alice's only") },
         turn: false,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { login } from "../../tools/login";
 import { roleModules } from "../fixtures/server";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const alice = { jid: "alice@example.test", password: "Alice's" };
@@ -61,11 +61,7 @@ describe.each(debians)("community modules on Debian %s", (release) => {
     stack = await Stack.create({
       host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password) },
       modules: roleModules,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { login } from "../../tools/login";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, bob, findings, live } from "../helpers/users";
 
@@ -25,11 +25,7 @@ describe.each(debians)("the storage on Debian %s", (release) => {
     stack = await Stack.create({
       host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) },
     });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { RawXmpp } from "../helpers/raw-xmpp";
 import { Stack, secret } from "../helpers/stack";
 
@@ -217,10 +217,6 @@ describe.each(debians)("calls on Debian %s", (release) => {
 
 function domains(tls: Certificate) {
   return {
-    "example.test": {
-      certificate: tls.certificateFile,
-      keyFile: tls.keyFile,
-      intermediates: [tls.intermediateFile],
-    },
+    "example.test": filesOf(tls),
   };
 }

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 describe.each(debians)("a host with Debian %s that can't be used", (release) => {
@@ -18,11 +18,7 @@ describe.each(debians)("a host with Debian %s that can't be used", (release) => 
     host = await lab(`unreachable-${release}`, { release, sudoPassword: true });
     tls = await certificate("example.test");
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const domain = {
-      certificate: tls.certificateFile,
-      keyFile: tls.keyFile,
-      intermediates: [tls.intermediateFile],
-    };
+    const domain = filesOf(tls);
     stack = await Stack.create({
       host: good(),
       domains: { "example.test": domain },

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { RawXmpp } from "../helpers/raw-xmpp";
 import { Stack, secret } from "../helpers/stack";
 
@@ -92,14 +92,9 @@ describe.each(debians)("verify on %s", (release) => {
     host = await lab(`verify-${release}`, { release });
     tls = await certificate("example.test");
     const other = await certificate(beyondAscii);
-    const files = ({ certificateFile, keyFile, intermediateFile }: Certificate) => ({
-      certificate: certificateFile,
-      keyFile,
-      intermediates: [intermediateFile],
-    });
     stack = await Stack.create({
       host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
-      domains: { "example.test": files(tls), [beyondAscii]: files(other) },
+      domains: { "example.test": filesOf(tls), [beyondAscii]: filesOf(other) },
       jids: { [user]: secret("Alice's own") },
       admins: [user],
     });
