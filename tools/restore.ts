@@ -55,7 +55,13 @@ export async function main(args: string[]): Promise<number> {
 
   const host = await openHost(server.host, server.name);
   try {
-    const { outage, replaced, runs } = await restore(host, manifest, archive, values.replace ?? false);
+    const { outage, replaced, runs } = await restore(
+      host,
+      manifest,
+      archive,
+      server.storage.kind,
+      values.replace ?? false,
+    );
     if (replaced) say(`What was there is in ${replaced} on the host.`);
     say(
       runs
