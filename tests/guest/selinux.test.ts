@@ -33,6 +33,7 @@ describe("on a host with SELinux enforcing", () => {
       jids: { [alice.jid]: secret(alice.password) },
       // The usual ones of clients and servers alone: Debian's policy knows them.
       ports: { https: false, proxy65: false, components: false },
+      turn: false,
       selinux: "off",
     });
   }, 900_000);
