@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { login } from "../../tools/login";
+import { hostConfig } from "../helpers/host";
 import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
@@ -50,7 +51,7 @@ describe("a server that runs already, on Debian trixie", () => {
         ].join("; "),
     );
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: {
         "example.test": filesOf(tls),
       },

@@ -1,6 +1,6 @@
 import { Component } from "../helpers/component";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -11,7 +11,7 @@ const matrix = "matrix.example.test";
 const clean = { code: 0, rows: [], text: expect.any(String) };
 const done = { code: 0, text: expect.any(String) };
 
-describe.each(debians)("external components on Debian %s", (release) => {
+describe.each(allReleases)("external components on %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
