@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import { Refused } from "./refused";
 
 const label = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -42,6 +42,16 @@ export function parseDomain(text: string): string {
   if (long) throw new Refused(`a label has at most 63 characters, one of these has ${long.length}`);
   if (name.length > 253) throw new Refused(`a domain has at most 253 characters, this has ${name.length}`);
   return name;
+}
+
+/** A domain as Prosody and JIDs have it (RFC 7622): in Unicode. */
+export function unicodeDomain(domain: string): string {
+  return domainToUnicode(domain) || domain;
+}
+
+/** A domain as the DNS, TLS and the stack config have it: in A-labels. */
+export function asciiDomain(domain: string): string {
+  return domainToASCII(domain) || domain;
 }
 
 /**

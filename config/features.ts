@@ -175,9 +175,8 @@ export interface ResolvedModules {
   report: ModuleReport[];
   /** Those that this program brings. */
   own: string[];
-  /** Those that come from elsewhere, so that the host needs the package of community modules. */
+  /** Those that come from elsewhere. */
   community: string[];
-  needsCommunityPackage: boolean;
 }
 
 /** What a module list is resolved from. */
@@ -206,20 +205,16 @@ const byModule = new Map(features.map((feature) => [feature.module, feature]));
 /**
  * What the stack config's modules come to on a release of Prosody: current names in the order in which they were
  * asked for, each where it belongs, and a report of every name that was not taken as it is.
- * @param available names of all modules on the host; a name that is not among them is reported as missing and
- *   left out. Without it, only what no host can have is missing.
+ *
+ * Whether a host has what a release lacks, is for who looks at the host (`CommunityModules`).
  */
-export function resolveModules(
-  server: ModuleSettings,
-  release: Release,
-  available?: ReadonlySet<string>,
-): ResolvedModules {
+export function resolveModules(server: ModuleSettings, release: Release): ResolvedModules {
   const off = new Set(
     server.disabledModules.map((name) => fateOf(plain(name), release)?.instead ?? plain(name)),
   );
   const federated = hasFederation(server.ports) && !off.has("s2s");
   const invites = !off.has("invites") && !off.has("invites_register");
-  const around = { server, release, available, federated, invites };
+  const around = { server, release, federated, invites };
 
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
@@ -256,7 +251,6 @@ export function resolveModules(
     report,
     own: modules.filter(isOwn),
     community,
-    needsCommunityPackage: community.length > 0,
   };
 }
 
@@ -294,7 +288,6 @@ function belongsToRooms(module: string): boolean {
 interface Surroundings {
   server: ModuleSettings;
   release: Release;
-  available: ReadonlySet<string> | undefined;
   federated: boolean;
   invites: boolean;
 }
@@ -319,7 +312,5 @@ function whyAbsent(module: string, around: Surroundings): Pick<ModuleReport, "ou
     return { outcome: "dropped", why: "`conference` is off" };
   if (feature?.origin[around.release] === "missing")
     return { outcome: "missing", why: `Prosody ${around.release} does not have it` };
-  if (around.available && !around.available.has(module))
-    return { outcome: "missing", why: "the host does not have it" };
   return undefined;
 }

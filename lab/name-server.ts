@@ -60,10 +60,12 @@ ${zones
   .join("")}`;
 }
 
+/** A zone as its owner has it before: the domain itself leads somewhere, here to the same host. */
 function emptyZone(zone: string, address: string): string {
   return `$TTL 300
 @ IN SOA ns.${zone}. hostmaster.${zone}. 1 3600 600 86400 60
 @ IN NS ns.${zone}.
 ns IN A ${address}
+@ IN A ${address}
 `;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { domainToUnicode } from "node:url";
+import { unicodeDomain } from "../config/domain-name";
 import { verifierOf } from "./facts/accounts";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
@@ -125,5 +125,5 @@ function archiveFile(jid: string, now: Date): string {
 function split(jid: string): [user: string, domain: string] {
   const at = jid.indexOf("@");
   const domain = jid.slice(at + 1);
-  return [jid.slice(0, at), domainToUnicode(domain) || domain];
+  return [jid.slice(0, at), unicodeDomain(domain)];
 }

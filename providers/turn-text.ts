@@ -61,6 +61,11 @@ function hostLines(secret: string, addresses: readonly string[]): string {
   return [`# Shared with Prosody\n${secretOption}${secret}\n`, ...about, ...own].join("");
 }
 
+/** True for a secret that nobody guesses, and that means the same in every file that has it. */
+export function isSound(secret: string): boolean {
+  return /^[\w-]{16,}$/.test(secret);
+}
+
 /** The secret in coturn's configuration, if there is one. */
 export function secretOf(content: string): string | undefined {
   return /^static-auth-secret=(.+)$/m.exec(content)?.[1];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { domainToASCII, domainToUnicode } from "node:url";
 import Mustache from "mustache";
 import { communityModules } from "../config/community";
+import { asciiDomain, unicodeDomain } from "../config/domain-name";
 import { adminSockets, type Family } from "../config/family";
 import {
   defaultModules,
@@ -48,8 +48,6 @@ export interface RenderedConfiguration {
   warnings: string[];
   /** What became of modules that the stack config names; each a line. */
   notes: string[];
-  /** The host needs the distribution's package of community modules. */
-  needsCommunityPackage: boolean;
 }
 
 /**
@@ -125,7 +123,6 @@ export function renderConfiguration(
           `prosody:modulesOrigin.directory: mod_${module} of your directory takes the place of Prosody's own.`,
       ),
     ],
-    needsCommunityPackage: modules.needsCommunityPackage,
   };
 }
 
@@ -160,12 +157,9 @@ function read(template: string): string {
   return readFileSync(join(root, "templates", `${template}.mustache`), "utf8");
 }
 
-/** Prosody knows a domain by its Unicode form (RFC 7622); the stack config may have DNS's. */
-const unicodeDomain = (domain: string) => domainToUnicode(domain) || domain;
-
 /** A host's name, and the one that the DNS has for it where it is another. */
 function named(name: string) {
-  const ascii = domainToASCII(name) || name;
+  const ascii = asciiDomain(name);
   return { name, dns: ascii !== name && { name: ascii } };
 }
 

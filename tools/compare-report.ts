@@ -1,5 +1,6 @@
-import { domainToASCII } from "node:url";
+import { asciiDomain } from "../config/domain-name";
 import { type Release, resolveModules } from "../config/features";
+import { autoloaded } from "../config/module-names";
 import type { Server } from "../config/settings";
 import type { Survey } from "../providers/backup/survey";
 import type { Model } from "../providers/configuration/model";
@@ -32,18 +33,16 @@ export function compare(
   hosts: readonly string[],
 ): Section[] {
   const { survey, model, accounts, packages } = present;
-  const found = Object.keys(survey.hosts).map(ascii).sort();
+  const found = Object.keys(survey.hosts).map(asciiDomain).sort();
   return [
     { heading: "Software", lines: software(survey, packages) },
-    { heading: "Virtual hosts and components", lines: hostLines(found, hosts.map(ascii)) },
+    { heading: "Virtual hosts and components", lines: hostLines(found, hosts.map(asciiDomain)) },
     { heading: "Modules", lines: modules(server, model, release) },
     { heading: "Ports", lines: ports(server, model) },
     { heading: "Storage", lines: storage(server, survey) },
     { heading: "Accounts", lines: accountLines(server, accounts) },
   ].filter(({ lines }) => lines.length > 0);
 }
-
-const ascii = (host: string) => domainToASCII(host) || host;
 
 function software({ version }: Survey, packages: ReadonlySet<string>): string[] {
   if (version === undefined) return ["Prosody is not installed; up installs it."];
@@ -75,8 +74,7 @@ function modules(server: Server, model: Model | undefined, release: Release): st
       .filter(({ component }) => component === false)
       .flatMap(({ modules }) => modules),
   );
-  const unasked = new Set(["presence", "message", "iq", "offline", "c2s", "s2s", "s2s_auth_certs"]);
-  const own = [...enabled].filter((name) => !known.has(name) && !unasked.has(name)).sort();
+  const own = [...enabled].filter((name) => !known.has(name) && !autoloaded.has(name)).sort();
   const more = [...known].filter((name) => !enabled.has(name) && !wanted.rooms.includes(name)).sort();
   return [
     ...own.map((name) => `- ${name}: up unloads it. To keep it: prosody:extraModules: [${own.join(", ")}]`),

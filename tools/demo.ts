@@ -29,7 +29,7 @@ export async function main(): Promise<number> {
   say("\n== what runs now");
   const isGood = await report(host, tls.caFile, { before, after: await mainPid(host) });
   say("\n== what its users can do");
-  const verified = await verifyStack(undefined, root, { address: host.address, ca: tls.caFile });
+  const verified = await verifyStack(undefined, root, { resolver: host.address, ca: tls.caFile });
   return isGood ? verified : 1;
 }
 

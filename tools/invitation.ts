@@ -1,5 +1,5 @@
-import { domainToUnicode } from "node:url";
 import { renderUnicodeCompact } from "uqr";
+import { unicodeDomain } from "../config/domain-name";
 import { parseAccount } from "../config/jid";
 import { luaString } from "../providers/lua";
 
@@ -41,7 +41,7 @@ export interface Links {
  * @param days for which the invitation can be used
  */
 export function invitationCode({ name, domain }: Invited, days: number): string {
-  const host = luaString(domainToUnicode(domain) || domain);
+  const host = luaString(unicodeDomain(domain));
   const user = name === undefined ? "nil" : luaString(name);
   return [
     `local host, user = ${host}, ${user}`,

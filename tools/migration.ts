@@ -1,4 +1,5 @@
 import { parseDocument } from "yaml";
+import { secretName } from "../config/options";
 import { isMap } from "../config/parts";
 import { optionPath } from "../config/problems";
 
@@ -35,7 +36,8 @@ export function migrate(text: string): Migration {
     );
 
   if (isMap(xmpp.jids)) config.jids = jids(xmpp.jids, found);
-  if (xmpp.admin_jids !== undefined && xmpp.admin_jids !== null) config.admins = xmpp.admin_jids;
+  const admins = xmpp.admin_jids;
+  if (admins !== undefined && admins !== null && !isElsewhere(admins)) config.admins = admins;
   if (isMap(xmpp.ports)) config.ports = renamed(xmpp.ports, ports, "xmpp.ports", notes);
   if (isMap(xmpp.conference))
     config.conference = renamed(
@@ -51,14 +53,13 @@ export function migrate(text: string): Migration {
   if (Array.isArray(xmpp.modules)) config.modules = xmpp.modules;
   if (Array.isArray(xmpp.extra_modules) && xmpp.extra_modules.length > 0)
     config.extraModules = xmpp.extra_modules;
-  if (xmpp.modules_origin !== undefined && xmpp.modules_origin !== "package")
-    notes.push(
-      "xmpp.modules_origin: community modules come from the distribution's package prosody-modules; see docs/configuration.md for another origin.",
-    );
+  modulesOrigin(xmpp.modules_origin, found);
   if (isMap(xmpp.global_stanzas)) stanzas(xmpp.global_stanzas, found);
-  for (const name of Object.keys(xmpp))
+  for (const [name, value] of Object.entries(xmpp))
     if (![...top, ...others].includes(name))
       notes.push(`xmpp.${name}: the old role has no such variable; left out.`);
+    else if (isElsewhere(value))
+      notes.push(`xmpp.${name}: Ansible takes it from elsewhere; see docs/migrating.md for its option.`);
   notes.push("prosody:host is still to be set: the address of the host, and how SSH reaches it.");
   return found;
 }
@@ -132,13 +133,23 @@ function jids(given: Values, found: Migration): Values {
 /** The README says `None`, which YAML takes for a text. */
 const isNothing = (value: unknown) => value === null || value === "" || value === "None";
 
-function secretsOf(option: string, given: Values, { secrets, notes }: Migration): void {
+function secretsOf(option: string, given: Values, found: Migration): void {
   for (const [key, value] of Object.entries(given))
-    if (isElsewhere(value) || isMap(value) || Array.isArray(value) || isNothing(value))
-      notes.push(
-        `xmpp.${option}[${JSON.stringify(key)}]: Ansible takes it from elsewhere; set it: pulumi config set --path --secret '${shown(pathOf(option, key))}'`,
-      );
-    else secrets.set(pathOf(option, key), String(value));
+    keepSecret(value, [option, key], `xmpp.${option}[${JSON.stringify(key)}]`, found);
+}
+
+/** @param place of the value in the variables file */
+function keepSecret(
+  value: unknown,
+  path: readonly PropertyKey[],
+  place: string,
+  { secrets, notes }: Migration,
+): void {
+  if (isElsewhere(value) || isNothing(value) || typeof value === "object")
+    notes.push(
+      `${place}: Ansible takes it from elsewhere; set it: pulumi config set --path --secret '${shown(pathOf(...path))}'`,
+    );
+  else secrets.set(pathOf(...path), String(value));
 }
 
 function tls({ protocol }: Values, { config, notes }: Migration): void {
@@ -150,17 +161,46 @@ function tls({ protocol }: Values, { config, notes }: Migration): void {
     );
 }
 
-function stanzas(given: Values, { config, notes }: Migration): void {
+/** Without it, the role takes a revision of years ago, which today's Prosody has no use for. */
+function modulesOrigin(given: unknown, { config, notes }: Migration): void {
+  if (given === undefined || given === null || given === "package" || isElsewhere(given)) return;
+  const { source, revision } = isMap(given) ? given : {};
+  const isPinned = ["string", "number"].includes(typeof revision) && !isElsewhere(revision);
+  if (typeof source === "string" && isPinned) config.modulesOrigin = { source, revision: String(revision) };
+  else
+    notes.push(
+      "xmpp.modules_origin: it has no source and revision, so that community modules come from the distribution's package; set prosody:modulesOrigin.",
+    );
+}
+
+function stanzas(given: Values, found: Migration): void {
+  const { config, notes } = found;
   const { http_max_content_size: _, http_upload_file_size_limit, components_listen_port, ...rest } = given;
   if (http_upload_file_size_limit !== undefined) config.upload = { maxBytes: http_upload_file_size_limit };
   if (components_listen_port !== undefined)
     config.ports = { ...(config.ports as Values | undefined), components: components_listen_port };
   if (Object.keys(rest).length > 0) {
-    config.options = rest;
+    config.options = withoutSecrets(rest, ["options"], found);
     notes.push(
       "xmpp.global_stanzas: prosody:options are checked; what has an option of its own here is refused, with its name.",
     );
   }
+}
+
+/** Options at any depth but for texts that are secrets by their names; those are kept where secrets are. */
+function withoutSecrets(value: unknown, path: readonly PropertyKey[], found: Migration): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => withoutSecrets(item, [...path, index], found));
+  if (!isMap(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, item]) => {
+      const place = [...path, name];
+      const isText = ["string", "number"].includes(typeof item);
+      if (!isElsewhere(item) && !(isText && secretName.test(name)))
+        return [[name, withoutSecrets(item, place, found)]];
+      keepSecret(item, place, pathOf(...place).replace("options", "xmpp.global_stanzas"), found);
+      return [];
+    }),
+  );
 }
 
 const same = (...names: string[]) => Object.fromEntries(names.map((name) => [name, name]));
@@ -175,7 +215,7 @@ function renamed(given: Values, names: Record<string, string>, place: string, no
   );
 }
 
-const pathOf = (...path: string[]) => optionPath(path).replace("prosody:", "");
+const pathOf = (...path: PropertyKey[]) => optionPath(path).replace("prosody:", "");
 
 /** A path between apostrophes of a shell. */
 export const shown = (path: string) => path.replaceAll("'", "'\\''");

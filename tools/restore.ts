@@ -1,7 +1,7 @@
 import { createReadStream, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
-import { domainToASCII } from "node:url";
 import { parseArgs } from "node:util";
+import { asciiDomain } from "../config/domain-name";
 import { Secret } from "../config/secret";
 import { say } from "../lab/command";
 import { decrypt, isEncrypted, type Key } from "../providers/backup/encryption";
@@ -55,7 +55,13 @@ export async function main(args: string[]): Promise<number> {
 
   const host = await openHost(server.host, server.name);
   try {
-    const { outage, replaced, runs } = await restore(host, manifest, archive, values.replace ?? false);
+    const { outage, replaced, runs } = await restore(
+      host,
+      manifest,
+      archive,
+      server.storage.kind,
+      values.replace ?? false,
+    );
     if (replaced) say(`What was there is in ${replaced} on the host.`);
     say(
       runs
@@ -79,7 +85,7 @@ async function keyOf(identity: string | undefined, passphraseFile: string | unde
 const virtualHosts = ({ hosts }: Manifest) =>
   Object.keys(hosts)
     .filter((host) => hosts[host] === "")
-    .map((host) => domainToASCII(host) || host) // Prosody has it in Unicode
+    .map(asciiDomain)
     .sort();
 
 function checkDomains(manifest: Manifest, domains: readonly string[]): void {

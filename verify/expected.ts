@@ -1,4 +1,4 @@
-import { domainToUnicode } from "node:url";
+import { unicodeDomain } from "../config/domain-name";
 import { type Release, resolveModules } from "../config/features";
 import type { Server } from "../config/settings";
 import type { Expectation } from "./check";
@@ -28,7 +28,7 @@ export function expectedOf(server: Server, release: Release): Expected[] {
   const { conference, upload, proxy65, ports } = server;
   const offers = (component: string) => !resolved.withoutComponents.includes(component);
   return server.domains.map(({ name }) => {
-    const unicode = domainToUnicode(name) || name;
+    const unicode = unicodeDomain(name);
     return {
       domain: name,
       unicode,

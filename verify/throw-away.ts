@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { domainToUnicode } from "node:url";
+import { unicodeDomain } from "../config/domain-name";
 import { adminShell } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
 import { luaSource, luaString } from "../providers/lua";
@@ -42,7 +42,7 @@ export class ThrowAway {
     const commands: string[] = [];
     for (let index = 0; index < count; index += atOnce) {
       const list = numbers.slice(index, index + atOnce).join(",");
-      const names = [prosodyName(domain), this.tag, this.password].map(luaString).join(",");
+      const names = [unicodeDomain(domain), this.tag, this.password].map(luaString).join(",");
       commands.push(`throw_away_make(${names},{${list}})`);
     }
     await ask(this.host, commands);
@@ -53,7 +53,7 @@ export class ThrowAway {
   async promote({ jid }: Credentials): Promise<boolean> {
     const [name, domain] = jid.split("@") as [string, string];
     const [done] = await ask(this.host, [
-      `return throw_away_promote(${luaString(prosodyName(domain))},${luaString(name)})`,
+      `return throw_away_promote(${luaString(unicodeDomain(domain))},${luaString(name)})`,
     ]);
     return done === "true";
   }
@@ -62,7 +62,7 @@ export class ThrowAway {
   async invite(domain: string): Promise<Invitation> {
     const name = `${this.tag}-invited-${++this.#invited}`;
     const [answer] = await ask(this.host, [
-      `return throw_away_invite(${luaString(prosodyName(domain))},${luaString(name)})`,
+      `return throw_away_invite(${luaString(unicodeDomain(domain))},${luaString(name)})`,
     ]);
     if (!answer || answer === "nil") throw new Error("the module invites is not loaded");
     const [token = "", page] = answer.trim().split(" ");
@@ -86,6 +86,3 @@ async function ask(host: Host, commands: string[]): Promise<string[]> {
   if (failed) throw new Error(`${host.name}: throw-away accounts: Prosody answered: ${failed.text}`);
   return replies.slice(libraries.length).map(({ text }) => text);
 }
-
-/** Prosody knows a domain beyond ASCII by its Unicode form. */
-const prosodyName = (domain: string) => domainToUnicode(domain) || domain;

@@ -1,7 +1,9 @@
 import type { Readable } from "node:stream";
 import { releaseOf, releases } from "../../config/release";
+import type { Storage } from "../../config/settings";
 import { osRelease } from "../facts/os-release";
 import type { Host } from "../host";
+import { lengthPrefixed, luaInput, luaScript } from "../lua";
 import { packageManagers } from "../packages";
 import { sh } from "../ssh/quote";
 import type { Manifest } from "./manifest";
@@ -22,6 +24,7 @@ export interface Restored {
  * Brings the data of a backup to a host. What the stack config says (configuration, certificates) is left to
  * `pulumi up`. Where Prosody is missing, it is installed first, and not started.
  * @param archive the decrypted archive, opened when all else is done
+ * @param storage where a host without Prosody will keep its data, by the stack config
  * @param replace the host may have data, which is archived there and replaced
  * @throws Error when the host has data (without `replace`), an older Prosody, another storage, or the archive is
  *   damaged; then nothing was changed
@@ -30,17 +33,20 @@ export async function restore(
   host: Host,
   manifest: Manifest,
   archive: () => Promise<Readable>,
+  storage: Storage["kind"],
   replace: boolean,
 ): Promise<Restored> {
   const before = await host.fact(survey);
-  refuseStorage(manifest, before.version ? before : undefined);
+  const fresh = before.version === undefined;
+  refuseStorage(manifest, fresh ? storage : before);
+  const hasDump = dumps(manifest).length > 0;
   const data = before.data;
   const there = await dataFiles(host, data);
+  if (hasDump) there.unshift("a database");
   if (there.length > 0 && !replace)
     throw new Error(
       `${host.name} has data: ${there.slice(0, 3).join(", ")}${there.length > 3 ? ` and ${there.length - 3} more files` : ""} in ${data}. To replace them, add --replace: they are archived on the host first.`,
     );
-  const fresh = before.version === undefined;
   if (fresh) await install(host);
   const { version } = await host.fact(survey);
   refuseOlder(host, manifest, version!);
@@ -51,15 +57,25 @@ export async function restore(
     changes: true,
     fix: "No data was changed.",
   });
-  const replaced = there.length > 0 && before.version ? await save(host, before, "host") : undefined;
-  const { stderr } = await host.run(place(data), {
+  const replaced = there.length > 0 && !fresh ? await save(host, before, "host") : undefined;
+  const { stderr } = await host.run(hasDump ? luaScript : place(data), {
     doing: "putting the backup in place",
-    timeout: 600,
+    input: hasDump ? placing(data) : undefined,
+    timeout: hasDump ? transferTime : 600,
     changes: true,
   });
   const outage = /^outage (\d+)$/m.exec(stderr)?.[1];
   return { outage: Number(outage ?? 0), replaced: replaced?.path, runs: outage !== undefined };
 }
+
+const placing = (data: string) =>
+  luaInput(
+    ["wire", "common", "prosody", "databases", "restore"],
+    Buffer.concat([place(data), `${data}/${stages.restore}/sql`].map(lengthPrefixed)),
+  );
+
+/** Databases that a backup has as statements of SQL; SQLite's are files. */
+const dumps = ({ storage }: Manifest) => storage.databases.filter(({ driver }) => driver !== "SQLite3");
 
 /** Files with somebody's data; Prosody's notes of when it ran which task are nobody's. */
 async function dataFiles(host: Host, data: string): Promise<string[]> {
@@ -88,17 +104,29 @@ function refuseOlder(host: Host, manifest: Manifest, version: string): void {
   );
 }
 
-/** Only where the host says what it uses. */
-function refuseStorage(manifest: Manifest, found: Manifest["storage"] | undefined): void {
-  if (manifest.storage.databases.some(({ driver }) => driver !== "SQLite3"))
+/** @param found what the host uses; or, where it has no Prosody yet, what the stack config says */
+function refuseStorage(manifest: Manifest, found: Manifest["storage"] | Storage["kind"]): void {
+  if (dumps(manifest).length > 1)
     throw new Error(
-      "the backup has a database dump, which this program can't bring back: let psql do it, see docs/operations.md",
+      `the backup has ${dumps(manifest).length} dumps of databases, which this program can't tell apart: let psql do it, see docs/operations.md`,
     );
-  if (!found) return;
+  const fresh = typeof found === "string";
+  if (fresh && dumps(manifest).length > 0)
+    throw new Error(
+      "the backup has a dump of a database, and the host has no server yet. Bring it up first (pulumi up), with the backup's storage, and restore then, with --replace.",
+    );
+  if (fresh && manifest.storage.files) return; // `pulumi up` moves files to any storage
   const kind = ({ files, databases }: Manifest["storage"]) =>
     [...(files ? ["files"] : []), ...databases.map(({ driver }) => driver)].sort().join(" and ");
-  if (kind(manifest.storage) === kind(found)) return;
+  const [needs, uses] = [kind(manifest.storage), fresh ? kinds[found] : kind(found)];
+  if (needs === uses) return;
   throw new Error(
-    `the backup has its data in ${kind(manifest.storage)}, and the host uses ${kind(found)}. Let the stack config use the former (prosody:storage), bring it there with pulumi up, restore, and change it then.`,
+    `the backup has its data in ${needs}, and the ${fresh ? "stack config" : "host"} uses ${uses}. Let the stack config use the former (prosody:storage), bring that to a server that is there already by pulumi up, restore, and change it then.`,
   );
 }
+
+const kinds: Record<Storage["kind"], string> = {
+  internal: "files",
+  sqlite: "SQLite3",
+  postgresql: "PostgreSQL",
+};

@@ -97,7 +97,8 @@ cat manifest.json
 
 /**
  * Puts the received data in the place of what is there, with Prosody stopped. What was there comes back when it
- * does not work. With \`start\`, Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS".
+ * does not work. Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS". The last that can
+ * fail is LOAD, which \`restore.lua\` sets where a database is to be filled.
  */
 export const place = (data: string) => `set -eu
 umask 077
@@ -129,6 +130,7 @@ find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec chown -R prosody:prosody {
 ! command -v restorecon >/dev/null || restorecon -R . || true
 mkdir -p -m 700 ${archives}
 [ ! -d "$stage/archives" ] || find "$stage/archives" -type f -exec cp -an -t ${archives} {} +
+[ -z "\${LOAD:-}" ] || sh -c "$LOAD"
 rm -rf "$old"
 if [ -n "$stopped" ]; then
   systemctl start prosody

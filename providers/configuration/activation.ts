@@ -1,3 +1,4 @@
+import { autoloaded } from "../../config/module-names";
 import type { Model, Running, RunningPort } from "./model";
 import { effectOf } from "./options";
 
@@ -9,9 +10,6 @@ export type Step =
   | ["load" | "unload" | "reloadModule", host: string, module: string]
   | ["close" | "listen", service: string]
   | ["settle"];
-
-/** Prosody loads these unasked. */
-const autoloaded = ["presence", "message", "iq", "offline", "c2s", "s2s", "s2s_auth_certs"];
 
 /** Taking these out of a running server would end sessions or the connection that does it. */
 const irremovable = new Set(["c2s", "s2s", "admin_shell", "admin_socket"]);

@@ -50,10 +50,11 @@ filled=${archives}/filled-databases
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
 case "$reason" in
   *"holds "*)
-    case "$new" in
-      *" SQLite3 "*) ;;
-      *) grep -qxF "$new" "$filled" 2>/dev/null || refuse "the database of the new storage is not empty, and not filled by this program ($reason): empty it, or give another";;
-    esac;;
+    if ! grep -qxF "$new" "$filled" 2>/dev/null; then
+      # A new host, whose server has its data already: by a restore, or in a database elsewhere.
+      [ "$(storage empty ${mainFile})" != empty ] || { echo kept; exit 0; }
+      case "$new" in *" SQLite3 "*) ;; *) refuse "the database of the new storage is not empty, and not filled by this program ($reason): empty it, or give another";; esac
+    fi;;
 esac
 active=$(systemctl is-active prosody)
 done=

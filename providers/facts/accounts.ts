@@ -1,4 +1,4 @@
-import { domainToASCII } from "node:url";
+import { asciiDomain } from "../../config/domain-name";
 import type { Fact } from "../host";
 import { lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "../lua";
 import type { Verifier } from "../scram";
@@ -79,7 +79,7 @@ function stored(stdout: string): [string, Verifier | undefined][] {
 function withAscii(jid: string): string {
   const at = jid.lastIndexOf("@");
   const domain = jid.slice(at + 1);
-  return `${jid.slice(0, at)}@${domainToASCII(domain) || domain}`;
+  return `${jid.slice(0, at)}@${asciiDomain(domain)}`;
 }
 
 /** An account may be without a password: when its making was cut off, or it can't be read. */

@@ -1,3 +1,4 @@
+import { unicodeDomain } from "../../config/domain-name";
 import type { ConfigFile } from "../configuration";
 import { directory, mainFile } from "../configuration/scripts";
 import { serves } from "../configuration/server";
@@ -76,8 +77,9 @@ function write(host: Host, different: Inputs[]): Promise<void> {
 }
 
 /** Unless the server provably does something else than the files say. */
-function isLive({ found, now }: Survey, { component }: Inputs): boolean {
-  return !now || !found?.model?.hosts[component] || serves(now, found.model, component);
+export function isLive({ found, now }: Survey, { component }: Pick<Inputs, "component">): boolean {
+  const name = unicodeDomain(component);
+  return !now || !found?.model?.hosts[name] || serves(now, found.model, name);
 }
 
 function isThere(file: ConfigFile | undefined, { content, mode, owner }: Inputs): boolean {

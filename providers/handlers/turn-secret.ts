@@ -3,7 +3,7 @@ import { coturn } from "../facts/coturn";
 import type { Handler } from "../handler";
 import { readFiles } from "../ssh/files";
 import type { TurnSecretInputs, TurnSecretState } from "../turn-secret";
-import { secretOf } from "../turn-text";
+import { isSound, secretOf } from "../turn-text";
 
 /** The secret shared by Prosody and coturn. */
 export const turnSecretHandler: Handler<TurnSecretInputs, TurnSecretState> = {
@@ -11,12 +11,12 @@ export const turnSecretHandler: Handler<TurnSecretInputs, TurnSecretState> = {
 
   id: () => "turn",
 
-  /** Takes over what coturn has, so that an up after the loss of a state changes nothing. */
+  /** Takes over what coturn has, so that an up after the loss of a state changes nothing; but for a secret that is none. */
   async create(host, inputs) {
     const { config } = await host.fact(coturn);
     const files = await readFiles(host, [config]);
-    const known = secretOf(files.get(config)?.content ?? "");
-    return { ...inputs, secret: known ?? randomBytes(32).toString("base64url") };
+    const known = secretOf(files.get(config)?.content ?? "") ?? "";
+    return { ...inputs, secret: isSound(known) ? known : randomBytes(32).toString("base64url") };
   },
 
   /** It is nowhere on the host but in files that are resources of their own. */

@@ -5,7 +5,7 @@ import type { Host } from "../host";
 import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
 import { sh } from "../ssh/quote";
 import type { TurnServerInputs, TurnServerState } from "../turn-server";
-import { withHostLines, withoutHostLines } from "../turn-text";
+import { isSound, withHostLines, withoutHostLines } from "../turn-text";
 
 /** Copies of a virtual host's certificate and key that coturn's user may read; its configuration names them. */
 const copies = { chain: "/etc/turnserver/tls.crt", key: "/etc/turnserver/tls.key" };
@@ -26,7 +26,7 @@ export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
 
   // Without one where what makes it failed, and the up goes on with other servers.
   check: ({ secret }: Partial<TurnServerInputs>) =>
-    secret === undefined || /^[\w-]{16,}$/.test(secret)
+    secret === undefined || isSound(secret)
       ? []
       : [{ property: "secret", reason: "it has at least 16 letters, digits, - and _." }],
 

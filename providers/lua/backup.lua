@@ -5,14 +5,13 @@
 -- replaces files and never writes into them, except that it appends to lists, whose size is noted. Databases are
 -- taken as they are at one moment, without a stop.
 --
--- Input: the manifest, the text of prepare.sh, of collect.sh
+-- Input: the manifest, the script that collects (`collect` in backup/scripts.ts)
 
 local manifest, collect = field(), field()
 load_prosody(true)
 local data = prosody.paths.data
 local files, databases = storages()
 
-local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 local function run(command)
   local ok, _, code = os.execute(command)
   if not ok then error(code or 1, 0) end
@@ -47,20 +46,10 @@ end
 
 -- The password is in a file that is gone before the archive is written.
 local function dump_postgresql(database, index)
-  local function escape(text) return (tostring(text):gsub("[\\:]", "\\%0")) end
   local pass = stage .. "/.pgpass"
-  if database.password then
-    run("umask 077; : > " .. quote(pass))
-    write(pass, "*:*:*:" .. escape(database.username or "prosody") .. ":" .. escape(database.password) .. "\n")
-  end
   run("umask 077; mkdir -p " .. quote(stage .. "/sql"))
-  run(table.concat({
-    "PGPASSFILE=" .. quote(pass), "pg_dump --no-password --no-owner --no-privileges --clean --if-exists",
-    database.host and "--host=" .. quote(database.host) or "",
-    database.port and "--port=" .. quote(database.port) or "",
-    database.username and "--username=" .. quote(database.username) or "",
-    "--file=" .. quote(("%s/sql/%d.sql"):format(stage, index)), quote(database.database),
-  }, " "))
+  run(postgresql("pg_dump", database, pass) .. " --no-owner --no-privileges --clean --if-exists --file="
+    .. quote(("%s/sql/%d.sql"):format(stage, index)))
   os.remove(pass)
 end
 

@@ -1,5 +1,24 @@
 -- Where Prosody keeps its data, by its configuration; after prosody.lua and common.lua.
 
+local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
+
+-- A command of PostgreSQL's own programs on one of these databases. Its password goes into the file `pass`.
+local function postgresql(program, database, pass)
+  local function escape(text) return (tostring(text):gsub("[\\:]", "\\%0")) end
+  if database.password then
+    local file = assert(io.popen("umask 077; cat > " .. quote(pass), "w"))
+    assert(file:write("*:*:*:", escape(database.username or "prosody"), ":", escape(database.password), "\n"))
+    assert(file:close())
+  end
+  return table.concat({
+    "PGPASSFILE=" .. quote(pass), program, "--no-password",
+    database.host and "--host=" .. quote(database.host) or "",
+    database.port and "--port=" .. quote(database.port) or "",
+    database.username and "--username=" .. quote(database.username) or "",
+    "--dbname=" .. quote(database.database),
+  }, " ")
+end
+
 -- Hosts of the configuration: name → "" for a virtual host, or the component's module.
 local function configured_hosts()
   local hosts = {}

@@ -3,6 +3,7 @@
 --   base FILE         prints the directory of Prosody's data
 --   places FILE       prints where a configuration keeps its data: a line per host and database
 --   probe FILE        opens every storage; prints "holds COUNT DATABASE" for each database that has data
+--   empty FILE        prints "empty" if its storages have nothing of anybody's
 --   clear FILE        deletes all rows of its databases
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage
 --   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, reads it back, and compares
@@ -273,6 +274,11 @@ elseif mode == "places" then
     io.write(uses_sql and table.concat({ "sql", sql.driver, tostring(sql.database or default), tostring(sql.host or ""),
       tostring(sql.port or "") }, " ") or "internal", type(storage) == "table" and canonical(storage) or "", "\n")
   end
+elseif mode == "empty" then
+  local empty = true
+  -- Prosody's notes of when it ran which task are nobody's.
+  each_stored(function(_, store) empty = empty and store == "cron" end)
+  if empty then io.write "empty\n" end
 elseif mode == "probe" or mode == "clear" then
   local seen = {}
   for _, host in ipairs(configured()) do

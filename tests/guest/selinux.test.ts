@@ -1,5 +1,5 @@
 import { bootSelinuxGuest, type SelinuxGuest } from "../../lab/selinux-guest";
-import { type Certificate, certificate } from "../helpers/lab";
+import { type Certificate, certificate, filesOf } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -28,15 +28,12 @@ describe("on a host with SELinux enforcing", () => {
         connectTimeout: 60,
       },
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password) },
       // The usual ones of clients and servers alone: Debian's policy knows them.
       ports: { https: false, proxy65: false, components: false },
+      turn: false,
       selinux: "off",
     });
   }, 900_000);

@@ -1,8 +1,23 @@
 import { createHash } from "node:crypto";
 import { root } from "../../config/root";
-import { down, type HostOptions, type LabHost, type Release, up } from "../../lab";
+import {
+  type CertificateFiles,
+  down,
+  type HostOptions,
+  type LabHost,
+  type Release,
+  releases,
+  up,
+} from "../../lab";
 
 export { type CertificateFiles as Certificate, certificate, type LabHost, type Release } from "../../lab";
+
+/** A certificate of the lab as the stack config has it, below its domain. */
+export const filesOf = ({ certificateFile, keyFile, intermediateFile }: CertificateFiles) => ({
+  certificate: certificateFile,
+  keyFile,
+  intermediates: [intermediateFile],
+});
 
 const made: string[] = [];
 
@@ -10,10 +25,12 @@ const made: string[] = [];
 const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
 
 /**
- * The releases of Debian that most suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of
- * server, configuration, accounts and host objects run on every release all the same.
+ * The lab's releases that most suites run on, and those of Debian, for suites that need what only apt brings.
+ * `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of server, configuration, accounts and host objects
+ * run on every release all the same.
  */
-export const debians: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : ["trixie", "bookworm"];
+export const allReleases: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : [...releases];
+export const debians: Release[] = allReleases.filter((release) => release !== "fedora");
 
 /**
  * A fresh lab host for one test file, taken down when the file is done. Its package cache is filled, so that no

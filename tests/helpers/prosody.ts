@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
+import { communityModules } from "../../config/community";
 import { pages } from "../../config/pages";
 import type { Server } from "../../config/settings";
 import { paths, renderConfiguration } from "../../templates/render";
@@ -72,12 +73,9 @@ export class RenderedProsody {
 
   /** Checks the files in a staging directory, puts them in place, and starts Prosody with them and no other data. */
   async start(settings: Server): Promise<{ check: string; inspected: Inspected; log: string }> {
-    const { files, secrets, needsCommunityPackage } = renderConfiguration(
-      settings,
-      this.distribution.prosody,
-      this.distribution.family,
-    );
-    if (needsCommunityPackage && !this.#hasCommunityPackage) {
+    const { prosody, family } = this.distribution;
+    const { files, secrets } = renderConfiguration(settings, prosody, family);
+    if (communityModules(settings, prosody).needsPackage && !this.#hasCommunityPackage) {
       await this.#install("prosody-modules");
       this.#hasCommunityPackage = true;
     }

@@ -89,6 +89,19 @@ export class Client {
   }
 }
 
+async function as<T>(
+  server: XmppServer,
+  { jid, password }: { jid: string; password: string },
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await Client.open(server, jid, password);
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
 /** Attributes sorted by name: Prosody writes them in any order. */
 function inOrder(xml: string): string {
   return xml.replace(/<([\w:-]+)((?: [\w:-]+="[^"]*")+)/g, (_tag, name, attributes) =>
@@ -102,85 +115,82 @@ const room = "den@conference.example.test";
 
 /** What these users leave on a server: a roster, messages, an avatar's like, a room with a talk, a file. */
 export async function live(server: XmppServer): Promise<{ file: string }> {
-  const client = await Client.open(server, alice.jid, alice.password);
-  client.send("<presence/>");
-  await client.must(
-    "set",
-    undefined,
-    `<query xmlns="jabber:iq:roster"><item jid="${bob.jid}" name="Bob &amp; Söhne"><group>friends</group></item></query>`,
-  );
-  await client.must(
-    "set",
-    undefined,
-    '<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="http://jabber.org/protocol/nick"><item id="current"><nick xmlns="http://jabber.org/protocol/nick">Älice</nick></item></publish></pubsub>',
-  );
-  await client.must(
-    "set",
-    undefined,
-    '<query xmlns="jabber:iq:private"><notes xmlns="test:notes">mine</notes></query>',
-  );
-  client.send(`<message to="${bob.jid}" type="chat" id="m1"><body>While you were away ☃</body></message>`);
-  client.send(`<presence to="${room}/alice"><x xmlns="http://jabber.org/protocol/muc"/></presence>`);
-  await client.see(/<presence [^>]*den@conference.*status code="110"|status code="110"/);
-  const form = (
-    await client.must("get", room, '<query xmlns="http://jabber.org/protocol/muc#owner"/>')
-  ).includes("roomname");
-  if (!form) throw new Error("the room has no form");
-  await client.must(
-    "set",
-    room,
-    '<query xmlns="http://jabber.org/protocol/muc#owner"><x xmlns="jabber:x:data" type="submit"><field var="FORM_TYPE"><value>http://jabber.org/protocol/muc#roomconfig</value></field><field var="muc#roomconfig_roomname"><value>The Den</value></field><field var="muc#roomconfig_persistentroom"><value>1</value></field></x></query>',
-  );
-  client.send(`<message to="${room}" type="groupchat" id="g1"><body>Hello, den</body></message>`);
-  await client.see(/type="groupchat"[^>]*>.*Hello, den/);
-  const slot = await client.must(
-    "get",
-    "upload.example.test",
-    '<request xmlns="urn:xmpp:http:upload:0" filename="note.txt" size="12" content-type="text/plain"/>',
-  );
-  const url = (tag: string) =>
-    new RegExp(`<${tag} [^>]*url="([^"]+)"`).exec(slot)![1]!.replaceAll("&amp;", "&");
-  const authorization = /name="Authorization">([^<]+)/.exec(slot)?.[1];
-  await http(server, url("put"), "PUT", "twelve bytes", authorization);
-  await client.archive(); // the last message is stored before an answer comes
-  await client.close();
-  return { file: url("get") };
+  return as(server, alice, async (client) => {
+    client.send("<presence/>");
+    await client.must(
+      "set",
+      undefined,
+      `<query xmlns="jabber:iq:roster"><item jid="${bob.jid}" name="Bob &amp; Söhne"><group>friends</group></item></query>`,
+    );
+    await client.must(
+      "set",
+      undefined,
+      '<pubsub xmlns="http://jabber.org/protocol/pubsub"><publish node="http://jabber.org/protocol/nick"><item id="current"><nick xmlns="http://jabber.org/protocol/nick">Älice</nick></item></publish></pubsub>',
+    );
+    await client.must(
+      "set",
+      undefined,
+      '<query xmlns="jabber:iq:private"><notes xmlns="test:notes">mine</notes></query>',
+    );
+    client.send(`<message to="${bob.jid}" type="chat" id="m1"><body>While you were away ☃</body></message>`);
+    client.send(`<presence to="${room}/alice"><x xmlns="http://jabber.org/protocol/muc"/></presence>`);
+    await client.see(/<presence [^>]*den@conference.*status code="110"|status code="110"/);
+    const form = (
+      await client.must("get", room, '<query xmlns="http://jabber.org/protocol/muc#owner"/>')
+    ).includes("roomname");
+    if (!form) throw new Error("the room has no form");
+    await client.must(
+      "set",
+      room,
+      '<query xmlns="http://jabber.org/protocol/muc#owner"><x xmlns="jabber:x:data" type="submit"><field var="FORM_TYPE"><value>http://jabber.org/protocol/muc#roomconfig</value></field><field var="muc#roomconfig_roomname"><value>The Den</value></field><field var="muc#roomconfig_persistentroom"><value>1</value></field></x></query>',
+    );
+    client.send(`<message to="${room}" type="groupchat" id="g1"><body>Hello, den</body></message>`);
+    await client.see(/type="groupchat"[^>]*>.*Hello, den/);
+    const slot = await client.must(
+      "get",
+      "upload.example.test",
+      '<request xmlns="urn:xmpp:http:upload:0" filename="note.txt" size="12" content-type="text/plain"/>',
+    );
+    const url = (tag: string) =>
+      new RegExp(`<${tag} [^>]*url="([^"]+)"`).exec(slot)![1]!.replaceAll("&amp;", "&");
+    const authorization = /name="Authorization">([^<]+)/.exec(slot)?.[1];
+    await http(server, url("put"), "PUT", "twelve bytes", authorization);
+    await client.archive(); // the last message is stored before an answer comes
+    return { file: url("get") };
+  });
 }
 
 /** What they find on a server, in the same words before and after it moved. */
 export async function findings(server: XmppServer, { file }: { file: string }) {
-  const client = await Client.open(server, alice.jid, alice.password);
-  const roster = await client.must("get", undefined, '<query xmlns="jabber:iq:roster"/>');
-  const nick = await client.must(
-    "get",
-    undefined,
-    '<pubsub xmlns="http://jabber.org/protocol/pubsub"><items node="http://jabber.org/protocol/nick"/></pubsub>',
-  );
-  const notes = await client.must(
-    "get",
-    undefined,
-    '<query xmlns="jabber:iq:private"><notes xmlns="test:notes"/></query>',
-  );
-  client.send("<presence/>");
-  client.send(
-    `<presence to="${room}/alice"><x xmlns="http://jabber.org/protocol/muc"><history maxstanzas="0"/></x></presence>`,
-  );
-  const presence = await client.see(/status code="110"/);
-  const info = await client.must("get", room, '<query xmlns="http://jabber.org/protocol/disco#info"/>');
-  const found = {
-    roster: /<item .*<\/item>/.exec(roster)?.[0],
-    nick: /<nick [^>]*>[^<]*/.exec(nick)?.[0],
-    notes: /<notes [^>]*>[^<]*/.exec(notes)?.[0],
-    archive: await client.archive(),
-    room: { name: /name="The Den"/.exec(info)?.[0], affiliation: /affiliation="\w+"/.exec(presence)?.[0] },
-    talk: await client.archive(room),
-    file: await http(server, file, "GET"),
-  };
-  await client.close();
-  const other = await Client.open(server, bob.jid, bob.password);
-  const bobsArchive = await other.archive();
-  await other.close();
-  return { ...found, bobsArchive };
+  const found = await as(server, alice, async (client) => {
+    const roster = await client.must("get", undefined, '<query xmlns="jabber:iq:roster"/>');
+    const nick = await client.must(
+      "get",
+      undefined,
+      '<pubsub xmlns="http://jabber.org/protocol/pubsub"><items node="http://jabber.org/protocol/nick"/></pubsub>',
+    );
+    const notes = await client.must(
+      "get",
+      undefined,
+      '<query xmlns="jabber:iq:private"><notes xmlns="test:notes"/></query>',
+    );
+    client.send("<presence/>");
+    client.send(
+      `<presence to="${room}/alice"><x xmlns="http://jabber.org/protocol/muc"><history maxstanzas="0"/></x></presence>`,
+    );
+    const presence = await client.see(/status code="110"/);
+    const info = await client.must("get", room, '<query xmlns="http://jabber.org/protocol/disco#info"/>');
+    return {
+      roster: /<item .*<\/item>/.exec(roster)?.[0],
+      nick: /<nick [^>]*>[^<]*/.exec(nick)?.[0],
+      notes: /<notes [^>]*>[^<]*/.exec(notes)?.[0],
+      archive: await client.archive(),
+      room: { name: /name="The Den"/.exec(info)?.[0], affiliation: /affiliation="\w+"/.exec(presence)?.[0] },
+      talk: await client.archive(room),
+      file: await http(server, file, "GET"),
+    };
+  });
+  return { ...found, bobsArchive: await as(server, bob, (client) => client.archive()) };
 }
 
 /** A request to the server's own address, whatever the DNS knows. */

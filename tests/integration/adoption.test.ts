@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { login } from "../../tools/login";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 /** As an administrator may have written it by hand. */
@@ -50,13 +51,9 @@ describe("a server that runs already, on Debian trixie", () => {
         ].join("; "),
     );
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { "boss@example.test": secret("new"), "alice@example.test": secret("hers too") },
       admins: ["boss@example.test"],

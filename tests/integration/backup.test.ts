@@ -3,7 +3,15 @@ import os from "node:os";
 import path from "node:path";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import {
+  allReleases,
+  type Certificate,
+  certificate,
+  filesOf,
+  type LabHost,
+  lab,
+  type Release,
+} from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, bob, findings, live } from "../helpers/users";
 
@@ -12,7 +20,13 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-backup-"));
 
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-describe.each(debians)("backup of Debian %s, restored on Debian trixie", (release) => {
+/** A backup, and what it is restored on. */
+const moves: [from: Release, to: Release][] = allReleases.map((release) => [
+  release,
+  release === "fedora" ? "fedora" : "trixie",
+]);
+
+describe.each(moves)("backup of %s, restored on %s", (release, target) => {
   let old: LabHost;
   let fresh: LabHost;
   let stack: Stack;
@@ -29,17 +43,13 @@ describe.each(debians)("backup of Debian %s, restored on Debian trixie", (releas
   beforeAll(async () => {
     [old, fresh] = await Promise.all([
       lab(`backup-${release}`, { release }),
-      lab(`restored-${release}`, { release: "trixie" }),
+      lab(`restored-${release}`, { release: target }),
     ]);
     tls = await certificate("example.test");
     stack = await Stack.create({
       host: access(old),
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) },
     });

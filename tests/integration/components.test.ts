@@ -1,6 +1,6 @@
 import { Component } from "../helpers/component";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -11,7 +11,7 @@ const matrix = "matrix.example.test";
 const clean = { code: 0, rows: [], text: expect.any(String) };
 const done = { code: 0, text: expect.any(String) };
 
-describe.each(debians)("external components on Debian %s", (release) => {
+describe.each(allReleases)("external components on %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -29,14 +29,9 @@ describe.each(debians)("external components on Debian %s", (release) => {
     host = await lab(`components-${release}`, { release });
     tls = await certificate("example.test");
     const org = await certificate("example.org", { names: ["example.org", "*.example.org"] });
-    const entry = ({ certificateFile, keyFile, intermediateFile }: Certificate) => ({
-      certificate: certificateFile,
-      keyFile,
-      intermediates: [intermediateFile],
-    });
     stack = await Stack.create({
       host: hostConfig(host),
-      domains: { "example.test": entry(tls), "example.org": entry(org) },
+      domains: { "example.test": filesOf(tls), "example.org": filesOf(org) },
       jids: { [alice.jid]: secret(alice.password) },
       admins: [alice.jid],
       componentInterfaces: [host.address],

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { serveZones, trustLab, useResolver } from "../helpers/bind";
-import { type Certificate, certificate, type LabHost, lab, type Release } from "../helpers/lab";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, filesOf, type LabHost, lab, type Release } from "../helpers/lab";
 import { RawXmpp } from "../helpers/raw-xmpp";
 import { Stack, secret } from "../helpers/stack";
 
@@ -21,13 +22,9 @@ async function makeSite(release: Release, domain: string): Promise<Site> {
   const host = await lab(`federation-${release}`, { release });
   const tls = await certificate(domain);
   const stack = await Stack.create({
-    host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+    host: hostConfig(host),
     domains: {
-      [domain]: {
-        certificate: tls.certificateFile,
-        keyFile: tls.keyFile,
-        intermediates: [tls.intermediateFile],
-      },
+      [domain]: filesOf(tls),
     },
     dns: { address: { ipv4: host.address } },
     jids: { [jid]: secret(jid) },

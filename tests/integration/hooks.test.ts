@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { certificate, type LabHost, lab } from "../helpers/lab";
+import { certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { standIn } from "../helpers/stand-in-plugin";
 
@@ -51,11 +51,7 @@ describe("hooks, run by the real engine and a stand-in for the plugin of @pulumi
     stack = await Stack.create({
       host: { ...way(host), user: "admin", sudo: true, jump: { ...way(bastion), user: "admin" } },
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       hooks: hooks(),
     });

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { login } from "../../tools/login";
 import { roleModules } from "../fixtures/server";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { distributions } from "../helpers/distribution";
+import { hostConfig } from "../helpers/host";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const alice = { jid: "alice@example.test", password: "Alice's" };
@@ -29,7 +31,8 @@ systemd-run --quiet --unit=hg-serve hg serve --repository /srv/modules --address
 until ss -Hltn | grep -q :8000; do sleep 0.05; done
 hg log -r 0 -T '{short(node)}'`;
 
-describe.each(debians)("community modules on Debian %s", (release) => {
+describe.each(allReleases)("community modules on %s", (release) => {
+  const distribution = distributions[release];
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -53,19 +56,13 @@ describe.each(debians)("community modules on Debian %s", (release) => {
   beforeAll(async () => {
     host = await lab(`modules-${release}`, { release });
     tls = await certificate("example.test");
-    await host.exec(
-      "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends mercurial",
-    );
+    await host.exec(distribution.install("mercurial"));
     first = (await host.exec(repository)).trim();
     source = `http://${host.address}:8000/`;
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password) },
       modules: roleModules,
@@ -90,7 +87,7 @@ describe.each(debians)("community modules on Debian %s", (release) => {
     await canLogIn();
     expect(await features()).toMatch(/\bdemo_base\b/);
     expect(await present()).toEqual([...push, "mod_demo", "mod_demo_base"]);
-    expect(await host.exec("dpkg -l prosody-modules 2>&1 | grep ^ii || true")).toBe("");
+    expect(await host.exec(distribution.version("prosody-modules"))).toBe("");
     expect(await stack.drift()).toEqual(clean);
     const before = await mainPid();
     expect((await stack.up()).text).toMatch(/Resources:\n +\d+ unchanged/);

@@ -5,7 +5,7 @@ import path from "node:path";
 import { root } from "../../config/root";
 import { trampoline } from "../../providers/resource";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 describe("the program and its provider", () => {
@@ -43,11 +43,7 @@ describe("the program and its provider", () => {
       {
         host: hostConfig(host),
         domains: {
-          "example.test": {
-            certificate: tls.certificateFile,
-            keyFile: tls.keyFile,
-            intermediates: [tls.intermediateFile],
-          },
+          "example.test": filesOf(tls),
         },
         jids: { "alice@example.test": secret("secret one") },
       },

@@ -83,7 +83,7 @@ describe.each(eachProsody)("the configuration on a real Prosody %s", (release, h
 });
 
 function needsCommunity(settings: Server, release: Release): boolean {
-  return resolveModules(settings, release).needsCommunityPackage;
+  return resolveModules(settings, release).community.length > 0;
 }
 
 /** What the check says beyond "all is well": the names of the files and the hint that more features are possible go. */

@@ -1,13 +1,13 @@
 import fs from "node:fs";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { allReleases, type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const first = "canary-first-Password";
 const second = "canary-second-Password";
 const option = "canary-option-value";
 
-describe.each(debians)("secrets on Debian %s", (release) => {
+describe.each(allReleases)("secrets on %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;

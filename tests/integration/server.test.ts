@@ -1,7 +1,7 @@
 import { login } from "../../tools/login";
 import { distributions, everywhere } from "../helpers/distribution";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
+import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -233,10 +233,6 @@ describe.each(everywhere)("a server on %s", (_title, release) => {
 
 function domains(tls: Certificate) {
   return {
-    "example.test": {
-      certificate: tls.certificateFile,
-      keyFile: tls.keyFile,
-      intermediates: [tls.intermediateFile],
-    },
+    "example.test": filesOf(tls),
   };
 }

@@ -2,7 +2,7 @@ import { run } from "../../lab/command";
 import { links } from "../../lab/network";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
-import { certificate, type LabHost, lab } from "../helpers/lab";
+import { certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
 const clean = { code: 0, rows: [], text: expect.any(String) };
@@ -21,11 +21,7 @@ describe("two servers in one stack, the first of them with the name of an only o
     return {
       host: { ...hostConfig(host), connectTimeout: 3 },
       domains: {
-        [domain]: {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        [domain]: filesOf(tls),
       },
       jids: { [jid]: secret(password) },
     };

@@ -1,10 +1,17 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { login } from "../../tools/login";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { distributions } from "../helpers/distribution";
+import { hostConfig } from "../helpers/host";
+import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, bob, findings, live } from "../helpers/users";
 
 const password = "it's $ecret";
+const scratch = mkdtempSync(path.join(os.tmpdir(), "prosody-storage-"));
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe.each(debians)("the storage on Debian %s", (release) => {
   let host: LabHost;
@@ -17,19 +24,16 @@ describe.each(debians)("the storage on Debian %s", (release) => {
   const seen = async () =>
     JSON.parse(JSON.stringify(await findings(server(), upload)).replace(/(T\d\d:\d\d:\d\d)\.\d+Z/g, "$1Z"));
   const clean = { code: 0, rows: [], text: expect.any(String) };
+  const tool = (name: string, ...args: string[]) => stack.tool([name, "--stack", "test", ...args]);
   const archives = () => host.exec("ls /var/backups/prosody-pulumi | grep -c '^storage-2.*tar.gz$' || true");
 
   beforeAll(async () => {
     host = await lab(`storage-${release}`, { release });
     tls = await certificate("example.test");
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
+      host: hostConfig(host),
       domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
+        "example.test": filesOf(tls),
       },
       jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) },
     });
@@ -63,19 +67,18 @@ describe.each(debians)("the storage on Debian %s", (release) => {
     expect((await archives()).trim()).toBe("1");
   }, 180_000);
 
-  test("a backup has the database", async () => {
-    const file = `/tmp/${host.name}.tar.gz`;
-    await host.exec("true");
-    const run = await stack.tool(["backup", "--stack", "test", "--output", file]);
-    expect(run).toEqual({ code: 0, text: expect.stringContaining("Prosody was not stopped") });
-    await host.exec("printf 'x\\nx\\n' | prosodyctl adduser late@example.test");
-    expect(await stack.tool(["restore", "--stack", "test", file, "--replace"])).toMatchObject({ code: 0 });
-    (await import("node:fs")).rmSync(file);
-    expect(await seen()).toEqual(before);
-    expect(await login(server(), { jid: "late@example.test", password: "x" })).toEqual({
-      error: "not-authorized",
+  test("a backup has the database, and brings it to an empty host", async () => {
+    const file = path.join(scratch, `${release}-sqlite.tar.gz`);
+    expect(await tool("backup", "--output", file)).toEqual({
+      code: 0,
+      text: expect.stringContaining("Prosody was not stopped"),
     });
-  }, 120_000);
+    await host.exec(`${distributions[release].lose}; rm -r /var/backups/prosody-pulumi`);
+    expect(await tool("restore", file)).toMatchObject({ code: 0 });
+    expect(await stack.up("--run-program")).toEqual({ code: 0, text: expect.any(String) });
+    expect(await seen()).toEqual(before);
+    expect(await stack.drift()).toEqual(clean);
+  }, 180_000);
 
   test("SQLite → PostgreSQL, installed on the way; the password is in one file", async () => {
     await stack.configure({ storage: { postgresql: { password: secret(password) } } });
@@ -88,6 +91,26 @@ describe.each(debians)("the storage on Debian %s", (release) => {
     ).toBe("/etc/prosody/secrets.cfg.lua\n");
     expect(await host.exec("ls /var/lib/prosody/prosody.sqlite 2>&1 || true")).toContain("No such file");
   }, 300_000);
+
+  test("a backup's dump replaces what a database has, with --replace", async () => {
+    const file = path.join(scratch, `${release}-postgresql.tar.gz`);
+    expect(await tool("backup", "--output", file)).toMatchObject({ code: 0 });
+    const late = { jid: "late@example.test", password: "x" };
+    await host.exec(`printf 'x\\nx\\n' | prosodyctl adduser ${late.jid}`);
+    expect(await tool("restore", file)).toEqual({
+      code: 1,
+      text: expect.stringContaining("has data: a database, "),
+    });
+    expect(await login(server(), late)).toHaveProperty("jid");
+    expect(await tool("restore", file, "--replace")).toEqual({
+      code: 0,
+      text: expect.stringMatching(/Prosody runs with it; it was stopped for/),
+    });
+    expect(await seen()).toEqual(before);
+    expect(await login(server(), late)).toEqual({ error: "not-authorized" });
+    expect(await host.exec("find /var/lib/prosody -name '.*pulumi*' -o -name .pgpass")).toBe("");
+    expect(await stack.drift()).toEqual(clean);
+  }, 120_000);
 
   test("an account that goes is archived out of the database", async () => {
     await host.exec("printf 'x\\nx\\n' | prosodyctl adduser carol@example.test");

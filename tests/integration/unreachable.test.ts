@@ -3,26 +3,23 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { hostConfig } from "../helpers/host";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
-describe.each(debians)("a host with Debian %s that can't be used", (release) => {
+describe.each(allReleases)("a host with %s that can't be used", (release) => {
   let host: LabHost;
   let tls: Certificate;
   let stack: Stack;
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-unreachable-"));
   const silent = net.createServer(); // accepts a connection and never says a word
-  const good = () => ({ address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey });
+  const good = () => hostConfig(host);
 
   beforeAll(async () => {
     host = await lab(`unreachable-${release}`, { release, sudoPassword: true });
     tls = await certificate("example.test");
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const domain = {
-      certificate: tls.certificateFile,
-      keyFile: tls.keyFile,
-      intermediates: [tls.intermediateFile],
-    };
+    const domain = filesOf(tls);
     stack = await Stack.create({
       host: good(),
       domains: { "example.test": domain },

@@ -36,8 +36,7 @@ export const callChecks: Check[] = [
 ];
 
 function byTurn({ server }: Expected): Expectation {
-  const { turn } = server as { turn?: { enabled: boolean } };
-  return turn?.enabled ? "expected" : { off: "turn is off" };
+  return server.turn.enabled ? "expected" : { off: "turn is off" };
 }
 
 async function service({ login }: Context, type: "stun" | "turn") {

@@ -8,7 +8,7 @@ export const messageChecks: Check[] = [
   {
     name: "A message from one to another",
     spec: "RFC 6121",
-    option: "prosody:modulesDisabled without message",
+    option: "prosody:disabledModules without message",
     expect: () => "expected",
     accounts: 2,
     async run({ login }) {

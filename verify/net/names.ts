@@ -1,6 +1,6 @@
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
-import { domainToASCII } from "node:url";
+import { asciiDomain } from "../../config/domain-name";
 
 /** A service as DNS has it (RFC 2782), or as an override says. */
 export interface Target {
@@ -35,7 +35,7 @@ export function namesFromDns(server?: string): Names {
   if (server) resolver.setServers([server]);
   const known = new Map<string, Promise<string[]>>();
   const addresses = (name: string): Promise<string[]> => {
-    const plain = ascii(name);
+    const plain = asciiDomain(name);
     if (isIP(plain)) return Promise.resolve([plain]);
     let found = known.get(plain);
     if (!found) {
@@ -49,7 +49,7 @@ export function namesFromDns(server?: string): Names {
   return {
     fromDns: true,
     async services(service, domain) {
-      const name = `${service}.${ascii(domain)}`;
+      const name = `${service}.${asciiDomain(domain)}`;
       const records = await resolver.resolveSrv(name).catch((error: NodeJS.ErrnoException) => {
         throw new Error(`DNS has no SRV record ${name} (${error.code})`, { cause: error });
       });
@@ -99,9 +99,4 @@ export function fixedLookup(address: string): LookupFunction {
   const family = isIP(address);
   return (_name, options, found) =>
     options.all ? found(null, [{ address, family }]) : found(null, address, family);
-}
-
-/** DNS and TLS know a domain by its A-labels (RFC 5890). */
-export function ascii(domain: string): string {
-  return domainToASCII(domain) || domain;
 }

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
-import { ascii, type Names, type Target } from "./names";
+import { asciiDomain } from "../../config/domain-name";
+import type { Names, Target } from "./names";
 
 /** How this run reaches servers. */
 export interface Network {
@@ -46,7 +47,7 @@ export async function secure(
 ): Promise<TLSSocket> {
   const secured = connectTls({
     socket,
-    servername: ascii(domain),
+    servername: asciiDomain(domain),
     ca: authorities(network),
     ...(protocol && { ALPNProtocols: [protocol] }),
   });
@@ -55,7 +56,7 @@ export async function secure(
     return secured;
   } catch (error) {
     secured.destroy();
-    throw new Error(`TLS for ${ascii(domain)}: ${reason(error)}`);
+    throw new Error(`TLS for ${asciiDomain(domain)}: ${reason(error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { TLSSocket } from "node:tls";
-import { domainToUnicode } from "node:url";
+import { unicodeDomain } from "../../config/domain-name";
 import type { Network } from "../net/tls";
 import { type Child, type Client, type Element, library, xml } from "./library";
 import { scram, scramNames } from "./scram";
@@ -249,7 +249,7 @@ export class Session {
 function split(jid: string): [user: string, domain: string] {
   const at = jid.indexOf("@");
   const domain = jid.slice(at + 1);
-  return [jid.slice(0, at), domainToUnicode(domain) || domain];
+  return [jid.slice(0, at), unicodeDomain(domain)];
 }
 
 let count = 0;

@@ -18,17 +18,9 @@ const usual =
 
 describe("the default list", () => {
   test("needs no community module on 13.0", () => {
-    const { global, rooms, disabled, report, community, needsCommunityPackage } = resolveModules(
-      server(),
-      "13.0",
-    );
+    const { global, rooms, disabled, report, community } = resolveModules(server(), "13.0");
     expect([...global].sort()).toEqual([...usual.split(" "), "account_activity", "http_altconnect"].sort());
-    expect({ rooms, disabled, community, needsCommunityPackage }).toEqual({
-      rooms: ["muc_mam"],
-      disabled: [],
-      community: [],
-      needsCommunityPackage: false,
-    });
+    expect({ rooms, disabled, community }).toEqual({ rooms: ["muc_mam"], disabled: [], community: [] });
     expect(report).toEqual([
       { name: "web_client", outcome: "dropped", why: "`webClient` is off" },
       { name: "http_openmetrics", outcome: "dropped", why: "`metrics` is off" },
@@ -37,12 +29,11 @@ describe("the default list", () => {
   });
 
   test("takes push and the rooms' avatars from the community on 0.12", () => {
-    const { global, rooms, report, community, needsCommunityPackage } = resolveModules(server(), "0.12");
+    const { global, rooms, report, community } = resolveModules(server(), "0.12");
     expect([...global].sort()).toEqual(usual.split(" ").sort());
-    expect({ rooms, community, needsCommunityPackage }).toEqual({
+    expect({ rooms, community }).toEqual({
       rooms: ["muc_mam", "vcard_muc"],
       community: ["cloud_notify", "vcard_muc"],
-      needsCommunityPackage: true,
     });
     expect(report).toEqual([
       { name: "account_activity", outcome: "missing", why: "Prosody 0.12 does not have it" },
@@ -92,7 +83,7 @@ describe.each<[Release, string[]]>([
     ]));
 });
 
-const resolve = (changes: Parameters<typeof server>[0], release: Release = "13.0", available?: Set<string>) =>
+const resolve = (changes: Parameters<typeof server>[0], release: Release = "13.0") =>
   resolveModules(
     server({
       modules: ["tls", "saslauth", "disco", "admin_shell"],
@@ -100,7 +91,6 @@ const resolve = (changes: Parameters<typeof server>[0], release: Release = "13.0
       ...changes,
     }),
     release,
-    available,
   );
 
 describe("external_services", () => {
@@ -273,13 +263,6 @@ describe("what has no port or component is left out", () => {
     expect(disabled).toEqual([]);
     expect(global).toContain("dialback");
   });
-});
-
-test("with the host's modules known, what it lacks is missing", () => {
-  const available = new Set(["tls", "saslauth", "disco", "admin_shell", "motd"]);
-  const { global, report } = resolve({ extraModules: ["motd", "onions"] }, "13.0", available);
-  expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "motd"]);
-  expect(report).toEqual([{ name: "onions", outcome: "missing", why: "the host does not have it" }]);
 });
 
 test.each([

@@ -72,13 +72,17 @@ describe("ports", () => {
   });
 });
 
-test("a service that is off has no name", () => {
+test("a service that is off has no name, one below another subdomain has that", () => {
   const off = {
     conference: { ...base.conference, enabled: false },
     upload: { ...base.upload, enabled: false },
     proxy65: { ...base.proxy65, enabled: false },
   };
   expect(having(/conference|upload|proxy/, off)).toEqual([]);
+  const rooms = { conference: { ...base.conference, subdomain: "rooms" } };
+  expect(having(/conference|rooms/, rooms).filter((record) => record.includes("CNAME"))).toEqual([
+    "rooms.example.com 3600 CNAME xmpp.example.com.",
+  ]);
 });
 
 test("an external component has a name in its domain, which other servers find, too", () => {

@@ -130,6 +130,13 @@ describe("the secret", () => {
     });
     expect(await turnSecretHandler.create(host, { server: "s" })).toEqual({ server: "s", secret });
   });
+
+  test.each(["short", "north+south/east=west"])("%s, which coturn has, is not", async (weak) => {
+    const files = { [config]: { content: `static-auth-secret=${weak}\n` } };
+    const made = await turnSecretHandler.create(new FakeHost({ answers, files }), { server: "s" });
+    expect(turnServerHandler.check!({ ...inputs, ...made })).toEqual([]);
+    expect(made.secret).not.toBe(weak);
+  });
 });
 
 describe("the server", () => {

@@ -36,7 +36,10 @@ xmpp:
     http_upload_file_size_limit: 52428800
     components_listen_port: 5555
     c2s_idle_timeout: 300
-  modules_origin: package
+    ldap_password: hunter4
+    mqtt: [{ name: bridge, token: hunter5, settings: { admin_secret: 678901 } }]
+    colour: "{{ colour }}"
+  modules_origin: { source: https://hg.prosody.im/prosody-modules/, revision: 81956bb99289 }
   modules: [roster, saslauth, tls, http_upload, smacks]
   extra_modules: [motd]
   logging: { prosody_log: debug, syslog: info }
@@ -54,7 +57,8 @@ test("every variable of the role becomes an option, and the result is a stack co
     tls: { minimum: "1.2" },
     conference: { enabled: true, subdomain: "rooms", creators: "admins" },
     upload: { maxBytes: 52428800 },
-    options: { c2s_idle_timeout: 300 },
+    options: { c2s_idle_timeout: 300, mqtt: [{ name: "bridge", settings: {} }] },
+    modulesOrigin: { source: "https://hg.prosody.im/prosody-modules/", revision: "81956bb99289" },
     modules: ["roster", "saslauth", "tls", "http_upload", "smacks"],
     extraModules: ["motd"],
     logging: { file: "debug", syslog: "info" },
@@ -64,14 +68,21 @@ test("every variable of the role becomes an option, and the result is a stack co
     'jids["alice@example.com"]',
     'jids["number@example.com"]',
     "components.fbgateway",
+    "options.ldap_password",
+    "options.mqtt[0].token",
+    "options.mqtt[0].settings.admin_secret",
   ]);
   expect([...secrets.values()].map((text) => text.trim())).toEqual([
     pki.leaf.key.trim(),
     "hunter2",
     "12345",
     "hunter3",
+    "hunter4",
+    "hunter5",
+    "678901",
   ]);
   expect(notes).toEqual([
+    "xmpp.global_stanzas.colour: Ansible takes it from elsewhere; set it: pulumi config set --path --secret 'options.colour'",
     "xmpp.global_stanzas: prosody:options are checked; what has an option of its own here is refused, with its name.",
     todo,
   ]);
@@ -112,7 +123,9 @@ test("what Ansible takes from elsewhere is named, and guessed at by nobody", () 
           6231
         bob@example.com: "{{ bob_password }}"
       ssl: { protocol: sslv3 }
-      modules_origin: { source: https://hg.example, revision: 81956bb99289 }
+      modules_origin: { source: https://hg.example }
+      modules: "{{ modules }}"
+      admin_jids: "{{ admins }}"
       jid: {}
 `);
   expect(config.domains).toEqual({
@@ -125,7 +138,9 @@ test("what Ansible takes from elsewhere is named, and guessed at by nobody", () 
     `xmpp.jids["alice@example.com"]: Ansible takes it from elsewhere; set it: ${set("alice@example.com")}`,
     `xmpp.jids["bob@example.com"]: Ansible takes it from elsewhere; set it: ${set("bob@example.com")}`,
     'xmpp.ssl.protocol: "sslv3" allows what is broken (RFC 8996); the least version is 1.2.',
-    "xmpp.modules_origin: community modules come from the distribution's package prosody-modules; see docs/configuration.md for another origin.",
+    "xmpp.modules_origin: it has no source and revision, so that community modules come from the distribution's package; set prosody:modulesOrigin.",
+    "xmpp.modules: Ansible takes it from elsewhere; see docs/migrating.md for its option.",
+    "xmpp.admin_jids: Ansible takes it from elsewhere; see docs/migrating.md for its option.",
     "xmpp.jid: the old role has no such variable; left out.",
     todo,
   ]);

@@ -1,12 +1,13 @@
+import { thisMachine } from "../../../config/environment";
 import { releases } from "../../../config/features";
+import { jsonSchema } from "../../../config/parse";
 import type { Server } from "../../../config/settings";
 import { checks } from "../../../verify/checks";
 import { expectedOf } from "../../../verify/expected";
 import { domain, server as fixture } from "../../fixtures/server";
 
 /** A server with all services on. */
-const server = (changes: Partial<Server> = {}) =>
-  fixture({ turn: { enabled: true }, webClient: true, ...changes } as Partial<Server>);
+const server = (changes: Partial<Server> = {}) => fixture({ webClient: true, ...changes });
 
 /** What is not expected of a server, and why. */
 function exceptions(settings: Server, release: "0.12" | "13.0" = "13.0") {
@@ -133,6 +134,16 @@ describe("the checks", () => {
     for (const { spec, option } of checks) {
       expect(spec).toMatch(/^(XEP-\d{4}|RFC \d{4})$/);
       expect(option).toMatch(/^prosody:/);
+    }
+  });
+
+  test("name options that there are", () => {
+    const { properties } = jsonSchema(thisMachine());
+    const named = checks.flatMap(({ option }) => [...option.matchAll(/prosody:(\w+)(?:\.(\w+))?/g)]);
+    for (const [, section, option] of named) {
+      const known = properties![section!];
+      expect([section, known !== undefined]).toEqual([section, true]);
+      if (option && known!.properties) expect(Object.keys(known!.properties)).toContain(option);
     }
   });
 });

@@ -30,7 +30,7 @@ const archive = async () => Readable.from([]);
 
 test("a host with data is left alone", async () => {
   const fake = host(found, "example%2etest/accounts/alice.dat\nb\nc\nd\n");
-  await expect(restore(fake, manifest, archive, false)).rejects.toThrow(
+  await expect(restore(fake, manifest, archive, "internal", false)).rejects.toThrow(
     "xmpp.example.com has data: example%2etest/accounts/alice.dat, b, c and 1 more files in /var/lib/prosody. " +
       "To replace them, add --replace: they are archived on the host first.",
   );
@@ -39,7 +39,7 @@ test("a host with data is left alone", async () => {
 
 test("an older Prosody is refused before anything is brought to the host", async () => {
   const fake = host({ ...found, version: "0.12.3" }, "");
-  await expect(restore(fake, manifest, archive, false)).rejects.toThrow(
+  await expect(restore(fake, manifest, archive, "internal", false)).rejects.toThrow(
     "the backup is of Prosody 13.0.1, and xmpp.example.com has 0.12.3, which can't read its data",
   );
   expect(fake.ran.filter(({ changes }) => changes)).toEqual([]);
@@ -47,7 +47,46 @@ test("an older Prosody is refused before anything is brought to the host", async
 
 test("another storage is refused", async () => {
   const fake = host({ ...found, files: false, databases: [{ driver: "SQLite3", database: "x" }] }, "");
-  await expect(restore(fake, manifest, archive, false)).rejects.toThrow(
+  await expect(restore(fake, manifest, archive, "internal", false)).rejects.toThrow(
     "the backup has its data in files, and the host uses SQLite3.",
   );
+});
+
+const empty = (): FakeHost => host({ data: "/var/lib/prosody", hosts: {}, files: false, databases: [] }, "");
+const backupOf = (driver: string, count = 1): Manifest => ({
+  ...manifest,
+  storage: { files: false, databases: Array(count).fill({ driver, database: "x" }) },
+});
+
+test.each([
+  [
+    "a dump",
+    backupOf("PostgreSQL"),
+    "the backup has a dump of a database, and the host has no server yet. Bring it up first (pulumi up)",
+  ],
+  [
+    "two dumps",
+    backupOf("PostgreSQL", 2),
+    "the backup has 2 dumps of databases, which this program can't tell apart",
+  ],
+  [
+    "SQLite's database",
+    backupOf("SQLite3"),
+    "the backup has its data in SQLite3, and the stack config uses files. Let the stack config use the former (prosody:storage), bring that to a server that is there already by pulumi up, restore, and change it then.",
+  ],
+])("an empty host that is to keep its data in files gets no backup with %s", async (_what, backup, says) => {
+  const fake = empty();
+  await expect(restore(fake, backup, archive, "internal", false)).rejects.toThrow(says);
+  expect(fake.ran.filter(({ changes }) => changes)).toEqual([]);
+});
+
+test("a database that would be replaced is data", async () => {
+  const fake = host(
+    { ...found, files: false, databases: [{ driver: "PostgreSQL", database: "prosody" }] },
+    "upload/a\n",
+  );
+  await expect(restore(fake, backupOf("PostgreSQL"), archive, "postgresql", false)).rejects.toThrow(
+    "xmpp.example.com has data: a database, upload/a in /var/lib/prosody. To replace them, add --replace",
+  );
+  expect(fake.ran.filter(({ changes }) => changes)).toEqual([]);
 });

@@ -1,0 +1,20 @@
+-- Puts a received backup in place that has a dump of PostgreSQL; after wire, common, prosody and databases.
+-- Input: the script that does it (`place` in backup/scripts.ts) and runs LOAD while Prosody is stopped; the directory
+-- of the dump, which the script removes
+
+local place, dumps = field(), field()
+load_prosody(true)
+local _, databases = storages()
+
+for _, database in ipairs(databases) do
+  if database.driver == "PostgreSQL" then
+    -- One transaction: what fails leaves the database as it is. Terse: no error quotes data.
+    local load = postgresql("psql", database, dumps .. "/.pgpass")
+      .. " --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --single-transaction -f "
+      .. quote(dumps) .. "/*.sql"
+    local _, _, code = os.execute("LOAD=" .. quote(load) .. " sh -c " .. quote(place))
+    os.exit(code)
+  end
+end
+io.stderr:write("the server's configuration has no PostgreSQL any more\n")
+os.exit(1)
