@@ -1,5 +1,5 @@
 import { wait } from "../providers/wait";
-import { RawXmpp } from "../tools/raw-xmpp";
+import { RawXmpp } from "./raw-xmpp";
 
 /** Milliseconds between two messages of a client, and between two new connections of the one who looks. */
 const chatEvery = 500;

@@ -1,10 +1,10 @@
 import { certificate } from "../lab";
 import { say } from "../lab/command";
-import { Stack, secret } from "../tools/scratch-stack";
 import { Chat, type Seen } from "./chat";
 import { type BenchHost, blank } from "./hosts";
 import { ourConfig } from "./ours";
 import type { Disruption } from "./results";
+import { Stack, secret } from "./scratch-stack";
 
 /** Kinds of change, and the options of the stack config that make them; each stays for those after it. */
 const changes = (host: BenchHost): [string, () => Promise<Record<string, unknown>>][] => [

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { say } from "../lab/command";
 import { settingFor } from "../tools/engine-setting";
-import { Stack, secret } from "../tools/scratch-stack";
 import { type BenchHost, blank } from "./hosts";
 import { ourConfig } from "./ours";
 import type { Kills } from "./results";
+import { Stack, secret } from "./scratch-stack";
 
 /**
  * Kills the engine at a random moment of an `up`, does what docs/operations.md says (`pulumi cancel`, `pulumi up`),

@@ -2,9 +2,9 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { root } from "../config/root";
-import { type ConfigValue, type Run, Stack, secret } from "../tools/scratch-stack";
 import { accounts, type BenchHost } from "./hosts";
 import type { Phase } from "./results";
+import { type ConfigValue, type Run, Stack, secret } from "./scratch-stack";
 
 /** What a process of a run left behind, see probe.cjs; times in milliseconds since the epoch. */
 export interface Trace {

@@ -1,1 +1,1 @@
-export { RawXmpp } from "../../tools/raw-xmpp";
+export { RawXmpp } from "../../bench/raw-xmpp";

@@ -1,1 +1,1 @@
-export { type ConfigValue, makeProject, type Run, Stack, secret } from "../../tools/scratch-stack";
+export { type ConfigValue, makeProject, type Run, Stack, secret } from "../../bench/scratch-stack";

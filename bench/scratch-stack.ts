@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { root } from "../config/root";
-import { engine } from "./engine";
+import { engine } from "../tools/engine";
 
 /** How one run of the engine ended. */
 export interface Run {
