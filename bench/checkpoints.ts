@@ -5,10 +5,13 @@ import type { Checkpoints } from "./results";
 import { number } from "./table";
 
 /** What the engine's checkpoints cost: resources that do nothing, with its default setting and the recommended one. */
-export async function checkpoints(sizes: readonly number[]): Promise<Checkpoints[]> {
+export async function checkpoints(
+  sizes: readonly number[],
+  settings = [{}, settingFor(1), settingFor(1000)],
+): Promise<Checkpoints[]> {
   const found: Checkpoints[] = [];
   for (const resources of sizes)
-    for (const engine of [{}, settingFor(1), settingFor(1000)]) {
+    for (const engine of settings) {
       const floor = await TimedStack.floor(resources, engine);
       try {
         const first = (await floor.phase("first")).seconds;

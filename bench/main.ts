@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../config/root";
 import { say } from "../lab/command";
+import { settingFor } from "../tools/engine-setting";
 import { checkpoints } from "./checkpoints";
 import { disruptions } from "./disruption";
 import { type BenchHost, bringUp, takeDown } from "./hosts";
@@ -10,7 +11,7 @@ import { kills } from "./kill";
 import { describeMachine } from "./machine";
 import { profile } from "./profile";
 import { report } from "./report";
-import { cellKey, loadResults, merge, none, type Results, saveResults } from "./results";
+import { cellKey, fewPhases, loadResults, merge, none, type Results, saveResults } from "./results";
 import { measure } from "./speed";
 import { startUp } from "./start-up";
 import { text } from "./text";
@@ -56,12 +57,12 @@ const commands: Record<string, Command> = {
     for (const jids of numbers(values.jids ?? "1,10,100")) {
       const rounds = Number(values.rounds);
       const peerRounds = Number(values["peer-rounds"] ?? rounds);
-      const cell = await measure(await hosts(), { jids, rounds, peerRounds });
+      const cell = await measure(await hosts(), { jids, rounds, peerRounds, phases: phasesOf(values) });
       await keep(values, ({ cells }) => ({ cells: merge(cells, [cell], cellKey) }));
     }
   },
   async profile(values, hosts) {
-    const profiles = await profile(await hosts(), Number(values.jids ?? 100));
+    const profiles = await profile(await hosts(), Number(values.jids ?? 100), phasesOf(values));
     await keep(values, () => ({ profiles }));
   },
   async start(values, hosts) {
@@ -69,11 +70,11 @@ const commands: Record<string, Command> = {
     await keep(values, () => ({ startUp: found }));
   },
   async checkpoints(values) {
-    const found = await checkpoints(numbers(values.resources));
+    const found = await checkpoints(numbers(values.resources), values.smoke ? [settingFor(1000)] : undefined);
     await keep(values, () => ({ checkpoints: found }));
   },
   async disruption(values, hosts) {
-    const kinds = values.smoke ? 2 : undefined;
+    const kinds = values.smoke ? 0 : undefined;
     const found = await disruptions((await hosts())[0]!, Number(values.clients), kinds);
     await keep(values, () => ({ disruptions: found }));
   },
@@ -122,6 +123,8 @@ export async function main(args: string[]): Promise<number> {
   }
   return 0;
 }
+
+const phasesOf = ({ smoke }: Values) => (smoke ? fewPhases : undefined);
 
 const numbers = (list: string) => list.split(",").map(Number);
 

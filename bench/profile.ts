@@ -1,11 +1,15 @@
 import { settingFor } from "../tools/engine-setting";
 import { type BenchHost, blank } from "./hosts";
 import { type Interval, type Timed, TimedStack } from "./ours";
-import { type Part, type Phase, type Profile, phases } from "./results";
+import { phases as allPhases, type Part, type Phase, type Profile } from "./results";
 import { covered } from "./statistics";
 
 /** Where each phase's time goes, one run each, beside what the same part of the floor takes. */
-export async function profile(hosts: readonly BenchHost[], jids: number): Promise<Profile[]> {
+export async function profile(
+  hosts: readonly BenchHost[],
+  jids: number,
+  phases: readonly Phase[] = allPhases,
+): Promise<Profile[]> {
   const engine = settingFor(jids);
   await Promise.all(hosts.map(blank));
   const ours = await TimedStack.ours(hosts, jids, engine);

@@ -7,6 +7,9 @@ import type { Machine } from "./machine";
 export const phases = ["first", "nothing", "one", "preview", "destroy"] as const;
 export type Phase = (typeof phases)[number];
 
+/** Those of a smoke run. */
+export const fewPhases: readonly Phase[] = ["first", "destroy"];
+
 /** Ansible has nothing that removes a server. */
 export const peerPhases = ["first", "nothing", "one", "preview"] as const;
 

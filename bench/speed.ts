@@ -4,7 +4,14 @@ import { type BenchHost, blank } from "./hosts";
 import { watchLoad } from "./machine";
 import { TimedStack, type Trace } from "./ours";
 import { Peer } from "./peer";
-import { type Cell, type Contender, type Effort, type Phase, peerPhases, phases } from "./results";
+import {
+  phases as allPhases,
+  type Cell,
+  type Contender,
+  type Effort,
+  type Phase,
+  peerPhases,
+} from "./results";
 import { number } from "./table";
 
 /** What is measured of one size. */
@@ -13,6 +20,8 @@ export interface Size {
   rounds: number;
   /** Rounds of Ansible; none: it is left out. */
   peerRounds: number;
+  /** Default: all. */
+  phases?: readonly Phase[];
 }
 
 /**
@@ -21,7 +30,7 @@ export interface Size {
  */
 export async function measure(
   hosts: readonly BenchHost[],
-  { jids, rounds, peerRounds }: Size,
+  { jids, rounds, peerRounds, phases = allPhases }: Size,
 ): Promise<Cell> {
   const engine = settingFor(jids);
   const endLoad = watchLoad();
@@ -47,7 +56,8 @@ export async function measure(
       for (const phase of phases) note("floor", phase, (await others!.floor.phase(phase)).seconds);
       if (round >= peerRounds) continue;
       await blankAll();
-      for (const phase of peerPhases) note("peer", phase, await others!.peer.phase(phase));
+      for (const phase of peerPhases.filter((phase) => phases.includes(phase)))
+        note("peer", phase, await others!.peer.phase(phase));
       await blankAll();
     }
   } finally {
