@@ -5,7 +5,7 @@ import { say } from "../lab/command";
 
 /** Of both sides, and of the modules that Ansible needs on the host: what is timed never installs a package. */
 const packages =
-  "prosody lua-unbound coturn firewalld netbase policycoreutils-python-utils selinux-policy-default openssl python3-apt";
+  "prosody prosody-modules lua-unbound coturn firewalld netbase policycoreutils-python-utils selinux-policy-default openssl python3-apt";
 
 /** What the server's files, ports and accounts are kept in. */
 const kept = "/etc/prosody /etc/turnserver.conf /etc/default/coturn /etc/firewalld /var/lib/prosody";

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { certificateNames } from "../config/certificate-names";
-import { certbotTimers } from "../config/family";
+import { certbotTimers, type Family } from "../config/family";
 import type { CertificateSettings, Domain, Server } from "../config/settings";
 import { AcmeCertificate } from "../providers/acme-certificate";
 import { Certificate } from "../providers/certificate";
-import { Package } from "../providers/package";
 import { SelfSignedCertificate } from "../providers/self-signed-certificate";
 import { Service } from "../providers/service";
 import { renderCertbotHook } from "../templates/certbot-hook";
@@ -14,6 +13,8 @@ import { Part } from "./part";
 
 export interface CertificatesArgs {
   readonly server: Server;
+  /** Family of the host's distribution. */
+  readonly family: pulumi.Output<Family>;
 }
 
 /** What a virtual host's certificate is known by. */
@@ -34,11 +35,11 @@ export class Certificates extends Part {
   constructor(name: string, args: CertificatesArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:Certificates", name, options);
     const { server } = args;
-    const certbot = server.domains.some(({ acme }) => acme) ? [this.certbot(server.name)] : [];
+    if (server.domains.some(({ acme }) => acme)) this.renewal(server.name, args.family);
     const served = server.domains.map((domain): [string, Served] => [
       domain.name,
       domain.acme
-        ? this.fromAuthority(server, domain, certbot)
+        ? this.fromAuthority(server, domain)
         : domain.certificate
           ? this.fromFiles(server.name, domain.name, domain.certificate)
           : this.selfSigned(server, domain),
@@ -58,7 +59,7 @@ export class Certificates extends Part {
     return { expires, certificate: createHash("sha256").update(chain).digest("hex") };
   }
 
-  private fromAuthority(server: Server, domain: Domain, certbot: pulumi.Resource[]): Served {
+  private fromAuthority(server: Server, domain: Domain): Served {
     const { email, server: directory, ca = "" } = domain.acme!;
     return new AcmeCertificate(
       domain.name,
@@ -71,7 +72,7 @@ export class Certificates extends Part {
         ca,
         hook: renderCertbotHook(domain.name),
       },
-      { ...this.child, dependsOn: certbot },
+      this.child,
     );
   }
 
@@ -81,14 +82,12 @@ export class Certificates extends Part {
     return new SelfSignedCertificate(domain.name, args, this.child);
   }
 
-  /** certbot, and its timer that renews. */
-  private certbot(server: string): pulumi.Resource {
-    const pkg = new Package(perServer(server, "certbot"), { server, package: "certbot" }, this.child);
+  /** The timer of certbot that renews. */
+  private renewal(server: string, family: pulumi.Output<Family>): void {
     new Service(
       perServer(server, "certbot"),
-      { server, unit: pkg.family.apply((family) => certbotTimers[family]), enabled: true, active: true },
-      { ...this.child, dependsOn: pkg },
+      { server, unit: family.apply((family) => certbotTimers[family]), enabled: true, active: true },
+      this.child,
     );
-    return pkg;
   }
 }

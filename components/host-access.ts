@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Listener, listeners } from "../config/listeners";
 import type { Server } from "../config/settings";
 import { FirewallPort } from "../providers/firewall-port";
-import { Package } from "../providers/package";
 import { SelinuxPort } from "../providers/selinux-port";
 import { perServer } from "./names";
 import { Part } from "./part";
@@ -23,18 +22,12 @@ export class PortLabels extends Part {
 
   #label({ name: server, ...settings }: Server): pulumi.Output<string> {
     const required = settings.selinux === "require";
-    const tool = "policycoreutils-python-utils"; // brings semanage, on Debian as on Fedora
-    const semanage = new Package(
-      perServer(server, tool),
-      { server, package: tool, ...(!required && { when: "selinux" }) },
-      this.child,
-    );
     const ports = listeners({ ...settings, name: server }).filter(({ program }) => program === "prosody");
     const labels = unique(ports.map(written)).map((port) => {
       const { mode, given } = new SelinuxPort(
         perServer(server, port),
         { server, port, required },
-        { ...this.child, dependsOn: semanage },
+        this.child,
       );
       return pulumi.all([mode, given]).apply(([mode, given]) => ({ port, mode, given }));
     });

@@ -1,32 +1,53 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { communityPackages } from "../config/community";
 import type { Family } from "../config/family";
+import type { Server } from "../config/settings";
 import { Package } from "../providers/package";
 import { perServer } from "./names";
 import { Part } from "./part";
 
 export interface ProsodyInstallArgs {
-  /** Name of the server in the stack config. */
-  readonly server: string;
-  /** Packages beside Prosody itself. */
-  readonly packages: readonly string[];
+  readonly server: Server;
 }
 
-/** Prosody and the packages that a complete server needs, from the distribution. */
+/** Every package that a complete server needs, from the distribution: side by side, so that they are one transaction. */
 export class ProsodyInstall extends Part {
   /** Version of the installed Prosody, as the package manager says it: `13.0.1-1`. */
   readonly version: pulumi.Output<string>;
   /** Family of the host's distribution. */
   readonly family: pulumi.Output<Family>;
 
-  constructor(name: string, args: ProsodyInstallArgs, options?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { server }: ProsodyInstallArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyInstall", name, options);
-    const { server } = args;
-    const install = (pkg: string) =>
-      new Package(perServer(server, pkg), { server, package: pkg }, this.child);
+    const install = (pkg: string, only: { when?: "selinux" } = {}) =>
+      new Package(perServer(server.name, pkg), { server: server.name, package: pkg, ...only }, this.child);
     const prosody = install("prosody");
     this.version = prosody.version;
     this.family = prosody.family;
-    args.packages.forEach(install);
+    for (const pkg of packages(server)) install(pkg);
+    // brings semanage, on Debian as on Fedora
+    if (server.selinux !== "off")
+      install("policycoreutils-python-utils", server.selinux === "require" ? {} : { when: "selinux" });
     this.registerOutputs({ version: this.version, family: this.family });
   }
 }
+
+/** Pure: those beside Prosody that a server needs on any host. */
+function packages(server: Server): string[] {
+  const { storage } = server;
+  return [
+    ...communityPackages(server),
+    "lua-unbound", // the resolver that Prosody recommends
+    ...databasePackages[storage.kind],
+    ...(storage.kind === "postgresql" && storage.host === undefined ? ["postgresql"] : []),
+    ...(server.domains.some(({ acme }) => acme) ? ["certbot"] : []),
+    ...(server.turn.enabled ? ["coturn"] : []),
+  ];
+}
+
+/** What Prosody reaches a database with; the client's programs are for backups. */
+const databasePackages = {
+  internal: [],
+  sqlite: ["lua-dbi-sqlite3"],
+  postgresql: ["lua-dbi-postgresql", "postgresql-client"],
+};

@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { communityPackages } from "../config/community";
-import type { Server, Storage } from "../config/settings";
+import type { Server } from "../config/settings";
 import { dnsRecords } from "../dns/records";
 import { zoneText } from "../dns/zone-text";
 import { Connection } from "../providers/connection";
@@ -17,16 +16,6 @@ import { ProsodyConfig } from "./prosody-config";
 import { ProsodyInstall } from "./prosody-install";
 import { ProsodyModules } from "./prosody-modules";
 import { Turn } from "./turn";
-
-/** The resolver that Prosody recommends. */
-const packages = ["lua-unbound"];
-
-/** What Prosody reaches a database with; the client's programs are for backups. */
-const databasePackages = {
-  internal: [],
-  sqlite: ["lua-dbi-sqlite3"],
-  postgresql: ["lua-dbi-postgresql", "postgresql-client"],
-};
 
 /** A complete XMPP server on one host: everything that the stack config says of it. */
 export class ProsodyServer extends pulumi.ComponentResource {
@@ -60,19 +49,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const before = hooks("before", []);
     const connection = new Connection(name, { server: name }, { parent: this, dependsOn: before });
     const { storage } = server;
-    const install = new ProsodyInstall(
-      name,
-      {
-        server: name,
-        packages: [
-          ...communityPackages(server),
-          ...packages,
-          ...databasePackages[storage.kind],
-          ...localDatabase(storage),
-        ],
-      },
-      { parent: this, dependsOn: connection },
-    );
+    const install = new ProsodyInstall(name, { server }, { parent: this, dependsOn: connection });
     const database =
       storage.kind === "postgresql" && storage.host === undefined
         ? [
@@ -93,7 +70,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
       : [];
     const certificates = new Certificates(
       name,
-      { server },
+      { server, family: install.family },
       { parent: this, dependsOn: [install, ...challenge] },
     );
     const labels = new PortLabels(server, { parent: this, dependsOn: install });
@@ -162,9 +139,4 @@ export class ProsodyServer extends pulumi.ComponentResource {
       selinux: this.selinux,
     });
   }
-}
-
-/** The database server itself, where it is to be on the same host. */
-function localDatabase(storage: Storage): string[] {
-  return storage.kind === "postgresql" && storage.host === undefined ? ["postgresql"] : [];
 }

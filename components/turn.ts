@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Server } from "../config/settings";
-import { Package } from "../providers/package";
 import { Service } from "../providers/service";
 import { TurnServer } from "../providers/turn-server";
 import { isPrivate } from "../providers/turn-text";
@@ -22,7 +21,6 @@ export class Turn extends Part {
     super("prosody:index:Turn", name, options);
     const { turn, domains, host } = args.server;
     const server = args.server.name;
-    const pkg = new Package(perServer(server, "coturn"), { server, package: "coturn" }, this.child);
     const configuration = new TurnServer(
       perServer(server, "coturn"),
       {
@@ -33,7 +31,7 @@ export class Turn extends Part {
         certificate: turn.tls ? args.certificate : "",
         ports: turnPorts(args.server),
       },
-      { ...this.child, dependsOn: pkg },
+      this.child,
     );
     new Service(
       perServer(server, "coturn"),

@@ -69,6 +69,8 @@ export interface Fact<T> {
   /** Sent to the script's standard input. */
   readonly input?: string | Buffer;
   readonly parse: (stdout: string) => T;
+  /** It does not change while this program works on the host, whatever else does. */
+  readonly lasting?: true;
   /** It may take longer than others, which need not wait for it in a shared command. */
   readonly alone?: true;
 }

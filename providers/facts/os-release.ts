@@ -26,6 +26,7 @@ export const osRelease: Fact<OsRelease> = {
   name: "/etc/os-release",
   script: "cat /etc/os-release || cat /usr/lib/os-release",
   parse: parseOsRelease,
+  lasting: true,
 };
 
 /** @throws Error for a distribution that is of neither family */

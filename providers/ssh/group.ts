@@ -66,6 +66,7 @@ export class GroupCommit<T, R> {
 }
 
 interface Reading<T> {
+  fact: Fact<T>;
   value: Promise<T>;
   /** When somebody last asked for it, and when it was there. */
   asked: number;
@@ -91,30 +92,35 @@ export class FactCache {
       return known.value as Promise<T>;
     }
     const value = read();
-    const reading: Reading<T> = { value, asked: now };
-    this.#reads.set(fact.name, reading);
+    const reading: Reading<T> = { fact, value, asked: now };
+    this.#reads.set(fact.name, reading as Reading<unknown>);
     value.then(
       () => {
         reading.finished = this.now();
       },
       () => {
-        if (this.#reads.get(fact.name) === reading) this.#reads.delete(fact.name);
+        if (this.#reads.get(fact.name)?.value === value) this.#reads.delete(fact.name);
       },
     );
     return value;
   }
 
-  #isFresh({ asked }: Reading<unknown>, finished: number, now: number): boolean {
+  #isFresh({ fact, asked }: Reading<unknown>, finished: number, now: number): boolean {
+    if (fact.lasting) return true;
     return now - Math.max(finished, asked) < freshFor && now - finished < freshAtMost;
+  }
+
+  #forget(): void {
+    for (const { fact } of [...this.#reads.values()]) if (!fact.lasting) this.#reads.delete(fact.name);
   }
 
   /** Runs a change of the host: nothing read before its start, or during it, is shared after its end. */
   async change<T>(action: () => Promise<T>): Promise<T> {
-    this.#reads.clear();
+    this.#forget();
     try {
       return await action();
     } finally {
-      this.#reads.clear();
+      this.#forget();
     }
   }
 }

@@ -258,6 +258,14 @@ test("the firewall lets an authority in before it is asked for a certificate", a
   );
 });
 
+test("no package waits for anything but the connection, so that all are one transaction", async () => {
+  const done = new Map<string, string[]>();
+  const acme = { email: "a@x.test", server: "https://ca/dir", challenge: "http-01" as const, names: [] };
+  await registered(server({ domains: [{ name: "x.test", acme }] }), done);
+  const objects = done.get(kind("Package"))?.filter((each) => each.startsWith(kind("")));
+  expect(objects).toEqual([`${kind("Connection")} prosody`]);
+});
+
 test("the names of a server beside others carry its name, those of domains and JIDs don't", async () => {
   const objects = await registered({ ...settings, name: "chat", domains: [domain("example.test")] });
   expect(

@@ -171,6 +171,15 @@ describe("sharing of facts", () => {
     expect(await cache.get(fact, read)).toBe(1);
   });
 
+  test("what lasts is read once, whatever time passes and whatever changes", async () => {
+    const cache = cached();
+    const lasting = { ...fact, name: "distribution", lasting: true } as const;
+    expect(await cache.get(lasting, read)).toBe(1);
+    now = 120_000;
+    await cache.change(async () => {});
+    expect(await cache.get(lasting, read)).toBe(1);
+  });
+
   test("a failed change ends the sharing, too", async () => {
     const cache = cached();
     await cache.get(fact, read);
