@@ -25,6 +25,6 @@ Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench
 | up to 50 | nothing, or \`PULUMI_PARALLEL=64\` |
 | more | \`PULUMI_PARALLEL=64 PULUMI_SKIP_CHECKPOINTS=true\` |
 
-\`npm run pulumi\` sets the first by itself. What an engine that is killed without checkpoints forgets is on the host all the same: every create adopts what it finds, and every read says what is gone. So run the same \`pulumi up\` again (after \`pulumi cancel\`, which takes back the lock) *before* you take anything out of the stack config: an account that was made in a run that was killed, and is taken out before the next one, is nobody's.`,
+\`npm run pulumi\` sets the first by itself, and \`NODE_COMPILE_CACHE\`, the directory in which Node.js 22 and later keep what they compiled, which saves a third of the time that program and provider take to start. What an engine that is killed without checkpoints forgets is on the host all the same: every create adopts what it finds, and every read says what is gone. So run the same \`pulumi up\` again (after \`pulumi cancel\`, which takes back the lock) *before* you take anything out of the stack config: an account that was made in a run that was killed, and is taken out before the next one, is nobody's.`,
   disruption: `Clients that are logged in over direct TLS and write to each other twice a second, while one change after the other is made by \`pulumi up\`. Whether new connections are taken is tried every 50 ms.`,
 };

@@ -38,6 +38,8 @@ export async function engine(): Promise<Engine> {
       ...(own && isSet === undefined ? { PULUMI_CONFIG_PASSPHRASE: labPassphrase } : {}),
       PULUMI_STACK: "dev",
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      // Node.js >= 22 keeps what it compiled: a third of the time that program and provider take to start.
+      NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled"),
       ...settingFor(0),
       ...process.env,
       PATH: [directory, process.env.PATH].join(delimiter),
