@@ -12,6 +12,8 @@ export interface Present {
   model: Model | undefined;
   /** Bare JIDs of its accounts. */
   accounts: readonly string[];
+  /** Those among them whose password an `up` sets. */
+  resets: ReadonlySet<string>;
   /** Names of installed packages. */
   packages: ReadonlySet<string>;
 }
@@ -32,7 +34,7 @@ export function compare(
   release: Release,
   hosts: readonly string[],
 ): Section[] {
-  const { survey, model, accounts, packages } = present;
+  const { survey, model, accounts, resets, packages } = present;
   const found = Object.keys(survey.hosts).map(asciiDomain).sort();
   return [
     { heading: "Software", lines: software(survey, packages) },
@@ -40,7 +42,7 @@ export function compare(
     { heading: "Modules", lines: modules(server, model, release) },
     { heading: "Ports", lines: ports(server, model) },
     { heading: "Storage", lines: storage(server, survey) },
-    { heading: "Accounts", lines: accountLines(server, accounts) },
+    { heading: "Accounts", lines: accountLines(server, accounts, resets) },
   ].filter(({ lines }) => lines.length > 0);
 }
 
@@ -131,7 +133,7 @@ function storage(server: Server, { version, files, databases }: Survey): string[
   ];
 }
 
-function accountLines(server: Server, accounts: readonly string[]): string[] {
+function accountLines(server: Server, accounts: readonly string[], resets: ReadonlySet<string>): string[] {
   const wanted = new Map(server.jids.map((account) => [account.jid, account]));
   const others = accounts.filter((jid) => !wanted.has(jid));
   const line = (jid: string): string | undefined => {
@@ -139,7 +141,7 @@ function accountLines(server: Server, accounts: readonly string[]): string[] {
     const isThere = accounts.includes(jid);
     if (account.password === undefined) return isThere ? `- ${jid}: up archives and deletes it` : undefined;
     if (!isThere) return `+ ${jid}`;
-    return account.policy === "enforced" ? `~ ${jid}: up sets its password (policy enforced)` : undefined;
+    return resets.has(jid) ? `~ ${jid}: up sets its password (policy ${account.policy})` : undefined;
   };
   return [
     ...[...wanted.keys()].map(line).filter((text) => text !== undefined),

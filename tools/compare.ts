@@ -8,9 +8,10 @@ import { run } from "../lab/command";
 import { survey } from "../providers/backup/survey";
 import type { ConfigFile } from "../providers/configuration";
 import { find } from "../providers/configuration/transaction";
-import { accounts } from "../providers/facts/accounts";
+import { type Accounts, accounts } from "../providers/facts/accounts";
 import { osRelease } from "../providers/facts/os-release";
 import { packages } from "../providers/facts/packages";
+import { isWrong } from "../providers/handlers/account";
 import type { Host } from "../providers/host";
 import { openHost } from "../providers/ssh/host";
 import { renderConfiguration } from "../templates/render";
@@ -24,6 +25,8 @@ ports, accounts, and the text of the configuration. Changes nothing.
 
 Exit status: 0 nothing differs, 1 something does, 2 it could not be told.
 `;
+
+type Verifiers = Extract<Accounts, { known: true }>["verifiers"];
 
 /** What a line of somebody's own configuration should not show. */
 const secretLine = /((?:secret|password|passwd|token|key)\w*["\]]*\s*=\s*)("[^"]*"|'[^']*'|\[\[.*?\]\])/gi;
@@ -66,6 +69,7 @@ async function differences(server: Server, host: Host): Promise<string> {
     survey: there,
     model: found?.model,
     accounts: [...users.verifiers.keys()].sort(),
+    resets: await resets(server, users.verifiers),
     packages: new Set(Object.keys(installed)),
   };
   const main = Object.values(files)[0]!.content;
@@ -77,6 +81,19 @@ async function differences(server: Server, host: Host): Promise<string> {
     Object.entries(files).map(([file, wanted]) => textDifference(file, found?.files[file], wanted)),
   );
   return [...sections, ...texts.filter(Boolean)].join("\n");
+}
+
+/** Accounts that are there with another password than the one that the stack config enforces, or with none. */
+async function resets(server: Server, verifiers: Verifiers): Promise<Set<string>> {
+  const wrong = await Promise.all(
+    server.jids.map(async ({ jid, password, policy }) => {
+      const isOurs = password && verifiers.has(jid);
+      return isOurs && (await isWrong(verifiers.get(jid), { password: password.reveal(), policy }))
+        ? [jid]
+        : [];
+    }),
+  );
+  return new Set(wrong.flat());
 }
 
 /** As diff -u prints it, with what may be a secret in somebody's own configuration hidden. */

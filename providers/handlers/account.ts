@@ -64,9 +64,10 @@ async function bringAbout(host: Host, inputs: AccountInputs): Promise<Verifier |
   return changeAccount(host, { action: "replace", jid, password: password! });
 }
 
-async function isWrong(
+/** Whether the account gets another password. */
+export async function isWrong(
   verifier: Verifier | undefined,
-  { policy, password }: AccountInputs,
+  { policy, password }: Pick<AccountInputs, "policy" | "password">,
 ): Promise<boolean> {
   if (!verifier) return true;
   return policy === "enforced" && !(await matches(password!, verifier));

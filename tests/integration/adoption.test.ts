@@ -47,6 +47,8 @@ describe("a server that runs already, on Debian trixie", () => {
         [
           addUser("boss@example.test", "old"),
           addUser("carol@example.test", "hers"),
+          addUser("erin@example.test", "as the stack config"),
+          addUser("frank@example.test", "another one"),
           addUser("dave@other.test", "his"),
         ].join("; "),
     );
@@ -55,7 +57,12 @@ describe("a server that runs already, on Debian trixie", () => {
       domains: {
         "example.test": filesOf(tls),
       },
-      jids: { "boss@example.test": secret("new"), "alice@example.test": secret("hers too") },
+      jids: {
+        "boss@example.test": secret("new"),
+        "alice@example.test": secret("hers too"),
+        "erin@example.test": { password: secret("as the stack config"), policy: "enforced" },
+        "frank@example.test": { password: secret("enforced here"), policy: "enforced" },
+      },
       admins: ["boss@example.test"],
     });
   }, 300_000);
@@ -75,13 +82,14 @@ describe("a server that runs already, on Debian trixie", () => {
       "- 15222 (c2s): up closes it.",
       "+ 5281 (https)",
       "+ alice@example.test",
+      "~ frank@example.test: up sets its password (policy enforced)",
       "carol@example.test: not in prosody:jids, so it is left alone",
       `pulumi config set --path --secret 'jids["carol@example.test"]'`,
       '-motd_text = "Welcome"',
       "-turn_external_secret = [secret]",
     ])
       expect(text).toContain(line);
-    expect(text).not.toContain("boss@example.test: ");
+    for (const jid of ["boss@example.test", "erin@example.test"]) expect(text).not.toContain(`${jid}: `);
     expect(text).not.toContain("hush");
     expect(await traces()).toBe(before);
   }, 120_000);
