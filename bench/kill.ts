@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { say } from "../lab/command";
 import { settingFor } from "../tools/engine-setting";
 import { type BenchHost, blank } from "./hosts";
@@ -17,8 +15,7 @@ export async function kills(host: BenchHost, jids: number, count: number): Promi
   const engine = settingFor(Math.max(jids, 100)); // with checkpoints there is little to lose
   const all = Array.from({ length: jids }, (_, index) => `kill${index}@${host.domain}`);
   const stack = await Stack.create(ourConfig([host], 0));
-  const mark = `PROSODY_BENCH=${randomUUID()}`;
-  stack.env = { ...engine, PROSODY_BENCH: mark.split("=")[1] };
+  stack.env = engine;
   const found: Kills = { jids, kills: 0, late: 0, lost: 0, duplicated: 0, engine };
   const configure = (wanted: string[]) =>
     stack.configure({ jids: Object.fromEntries(wanted.map((jid) => [jid, secret(jid)])) });
@@ -43,7 +40,6 @@ export async function kills(host: BenchHost, jids: number, count: number): Promi
         found.kills++;
         await stack.must("cancel", "--yes");
         await mustUp();
-        endLeftovers(mark);
       }
       const [onHost, inState] = await Promise.all([accountsOn(host), accountsIn(stack)]);
       found.lost += wanted.filter((jid) => !onHost.includes(jid) || !inState.includes(jid)).length;
@@ -59,16 +55,6 @@ export async function kills(host: BenchHost, jids: number, count: number): Promi
     stack.remove();
   }
   return found;
-}
-
-/** A killed engine leaves its provider behind, which would wait for it for ever. */
-function endLeftovers(mark: string): void {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
-    try {
-      if (readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(mark)) process.kill(Number(pid));
-    } catch {
-      // gone in the meantime
-    }
 }
 
 /** Bare JIDs of the accounts of a host, by Prosody's own files. */

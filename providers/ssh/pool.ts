@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { parseHosts } from "../../config/load";
 import type { HostSettings } from "../../config/settings";
 import type { Host } from "../host";
@@ -23,8 +24,10 @@ class Pool {
    * process alone, so that is also where it takes over the signals.
    */
   configure(config: Config): void {
-    if (!this.#config)
+    if (!this.#config) {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#exit());
+      onceAbandoned(() => this.#exit());
+    }
     this.#config = config;
     this.#settings = undefined;
   }
@@ -93,6 +96,15 @@ class Pool {
       `there is no server ${name} in the stack config (it has ${[...this.#all().keys()].join(", ") || "none"}). To remove the server's resources, put it back, run \`pulumi destroy --refresh=false --target\` with them, and then take it out; if the host is gone for good, \`pulumi state delete\` forgets them.`,
     );
   }
+}
+
+/**
+ * An engine that is killed sends no signal, but the pipe that it holds at our standard input ends with it: nobody would
+ * ever end this process.
+ */
+function onceAbandoned(action: () => void): void {
+  const { stdin }: { stdin: unknown } = process;
+  if (stdin instanceof Socket) stdin.once("end", action).resume().unref();
 }
 
 export const hosts = new Pool();

@@ -468,7 +468,7 @@ describe("the provider's process", () => {
       const use = (operation) => hosts.use("prosody", operation);
       const say = (text) => process.stdout.write(text + "\\n");
       (async () => { ${code} })();`;
-    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
     children.push(child);
     let text = "";
     child.stdout!.on("data", (data) => {
@@ -506,6 +506,20 @@ describe("the provider's process", () => {
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 0 });
     expect(performance.now() - start).toBeLessThan(1000);
+  }, 60_000);
+
+  test("ends when the engine is gone, after the operation in flight", async () => {
+    const { child, ended } = provider(`
+      hosts.configure({ get });
+      setInterval(() => {}, 1000);
+      await use(async (host) => {
+        say("started");
+        await host.run("sleep 1", { doing: "trying" });
+        say("finished");
+      });`);
+    await said(child, "started");
+    child.stdin!.end();
+    expect(await ended).toMatchObject({ code: 0, text: "started\nfinished\n" });
   }, 60_000);
 
   test("lets an operation of several scripts end first; a second signal does not wait", async () => {
