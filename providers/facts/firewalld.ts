@@ -1,22 +1,24 @@
 import type { Fact } from "../host";
 import { covers, parsePortRange } from "../port-range";
+import { sh } from "../ssh/quote";
 
-/** What firewalld lets in on a host: now, and after its next start. */
+/** What firewalld lets in by one zone of a host: now, and after its next start. */
 export interface Firewalld {
   /** `absent`: not installed. */
   state: "running" | "stopped" | "absent";
-  /** The zone of the interface that SSH came in by; the default zone where that is in none. Empty when absent. */
+  /** The zone's name; empty when absent. */
   zone: string;
   /** Where the sshd of this connection listens: behind a router it need not be the port of the stack config. */
   sshPort?: number;
-  /** Zones by name, as they are now; none unless it runs. */
-  runtime: Record<string, Zone>;
-  /** Zones by name, as they will be after a restart. */
-  permanent: Record<string, Zone>;
+  /** The zone as it is now; firewalld may not run, or not use it yet. */
+  runtime: Zone | undefined;
+  /** As it will be after a restart; there may be no such zone. */
+  permanent: Zone | undefined;
+  /** Names of all zones, where this one does not exist. */
+  zones: string[];
 }
 
 export interface Zone {
-  interfaces: string[];
   /** Entries such as `5269/tcp`. */
   ports: string[];
   /** The same, of the services that the zone lets in. */
@@ -27,15 +29,23 @@ export interface Zone {
   accepts: boolean;
 }
 
+/** firewalld.dbus(5), for shell scripts: firewall-cmd would ask there too, but takes half a second to start. */
+export const onBus = `bus=org.fedoraproject.FirewallD1 at=/org/fedoraproject/FirewallD1
+call() { busctl --json=short call $bus "$@"; }
+word() { said=$(call "$@") && said=\${said#*'["'} && echo "\${said%'"]}'}"; }
+kept() { word $at/config $bus.config getZoneByName s "$1"; }`;
+
 /**
- * All of it in one command: any number of ports is as quick as one.
+ * All of a zone in one command: any number of ports is as quick as one.
  *
  * sudo drops `SSH_CONNECTION`, so it is looked for among the ancestors. Its third word is the host's own address,
  * which is on one of the interfaces even where a router translates addresses.
+ * @param zone its name; default: the zone of the interface that SSH came in by, or firewalld's own default
  */
-export const firewalld: Fact<Firewalld> = {
-  name: "firewalld",
-  script: `command -v firewall-cmd >/dev/null || { echo 'state absent'; exit 0; }
+export const firewalld = (zone = ""): Fact<Firewalld> => ({
+  name: `firewalld ${zone}`,
+  script: `${sh`zone=${zone}`}
+command -v firewall-cmd >/dev/null || { echo 'state absent'; exit 0; }
 pid=$$; connection=\${SSH_CONNECTION-}
 while [ -z "$connection" ] && [ "\${pid:-0}" -gt 1 ]; do
   connection=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
@@ -43,62 +53,93 @@ while [ -z "$connection" ] && [ "\${pid:-0}" -gt 1 ]; do
 done
 set -- $connection
 echo "sshd \${4-}"
-[ -z "\${3-}" ] || ip -o address show to "\${3%\\%*}" | sed -n 's/^[0-9]*: *\\([^ @]*\\).*/interface \\1/p'
-if runtime=$(firewall-cmd --list-all-zones 2>&1); then
-  echo 'state running'
-  bus=org.fedoraproject.FirewallD1
-  default=$(busctl call $bus /org/fedoraproject/FirewallD1 $bus getDefaultZone) || exit # firewall-cmd takes .1 s more
-  echo "default $(echo "$default" | tr -d 's "')"
-  permanent=$(firewall-cmd --permanent --list-all-zones) || exit
-elif [ $? = 252 ]; then
-  echo 'state stopped'
-  runtime=
-  echo "default $(firewall-offline-cmd --get-default-zone)"
-  permanent=$(firewall-offline-cmd --list-all-zones) || exit
+interface=$([ -z "\${3-}" ] || ip -o address show to "\${3%\\%*}" | sed -n '1s/^[0-9]*: *\\([^ @]*\\).*/\\1/p')
+${onBus}
+known() { said=$("$@" 2>&1) && echo "$said" && return; case $said in *INVALID_ZONE*) ;; *) echo "$said" >&2; return 1; esac; }
+if [ "$(busctl call org.freedesktop.DBus / org.freedesktop.DBus NameHasOwner s $bus)" = 'b true' ]; then
+  [ -n "$zone" ] || [ -z "$interface" ] || zone=$(word $at $bus.zone getZoneOfInterface s "$interface") || exit
+  [ -n "$zone" ] || zone=$(word $at $bus getDefaultZone) || exit
+  runtime=$(known call $at $bus.zone getZoneSettings2 s "$zone") && path=$(known kept "$zone") || exit
+  if [ -n "$path" ]; then
+    permanent=$(call "$path" $bus.config.zone getSettings2) || exit
+  else
+    permanent=
+    zones=$(call $at/config $bus.config getZoneNames) || exit
+    echo "zones $zones"
+  fi
+  printf 'state running\\nzone %s\\nruntime %s\\npermanent %s\\n' "$zone" "$runtime" "$permanent"
+  pattern='s/.*"services":{"type":"as","data":\\[\\([^]]*\\).*/\\1/p'
 else
-  echo "$runtime" >&2
-  exit 1
+  runtime=
+  permanent=$(firewall-offline-cmd --list-all-zones) || exit
+  printf 'state stopped\\nzone %s\\ninterface %s\\ndefault %s\\n' "$zone" "$interface" "$(firewall-offline-cmd --get-default-zone)"
+  echo "$permanent"
+  pattern='s/^ *services: //p'
 fi
-printf '== runtime\\n%s\\n== permanent\\n%s\\n== services\\n' "$runtime" "$permanent"
-for name in $(printf '%s\\n' "$runtime" "$permanent" | sed -n 's/^ *services: //p' | tr ' ' '\\n' | sort -u); do
-  for file in "/etc/firewalld/services/$name.xml" "/usr/lib/firewalld/services/$name.xml"; do
-    [ -f "$file" ] || continue
-    grep -o '<port [^>]*>' "$file" | sed "s/^/$name /"
-    break
-  done
-done`,
+set --
+for name in $(printf '%s\\n' "$runtime" "$permanent" | sed -n "$pattern" | tr '", ' '\\n' | sort -u); do
+  file=/etc/firewalld/services/$name.xml
+  [ -f "$file" ] || file=/usr/lib/firewalld/services/$name.xml
+  set -- "$@" "$file"
+done
+grep -Hos '<port [^>]*>' /dev/null "$@" || true`,
   parse,
-  alone: true,
-};
+});
 
 function parse(stdout: string): Firewalld {
-  const [head = "", runtimeText = "", permanentText = "", servicesText = ""] = stdout.split(/^== \w+$/m);
-  const word = (name: string) => new RegExp(`^${name} (\\S+)$`, "m").exec(head)?.[1];
-  const state = word("state") as Firewalld["state"];
-  const services = parseServices(servicesText);
-  const [runtime, permanent] = [runtimeText, permanentText].map((text) => parseZones(text, services));
-  const bound = Object.entries(state === "running" ? runtime! : permanent!).find(([, { interfaces }]) =>
-    interfaces.includes(word("interface") ?? ""),
-  );
+  const rest = (name: string) => new RegExp(`^${name} (.+)$`, "m").exec(stdout)?.[1];
+  const state = rest("state") as Firewalld["state"];
+  const services = parseServices(stdout);
+  const sshPort = rest("sshd") ? { sshPort: Number(rest("sshd")) } : {};
+  if (state !== "stopped") {
+    const [runtime, permanent] = ["runtime", "permanent"].map((layer) =>
+      parseSettings(rest(layer), services),
+    );
+    const zones: string[] = JSON.parse(rest("zones") ?? '{"data":[[]]}').data[0];
+    return { state, zone: rest("zone") ?? "", ...sshPort, runtime, permanent, zones };
+  }
+  const all = parseZones(stdout, services);
+  const bound = Object.keys(all).find((name) => all[name]!.interfaces.includes(rest("interface") ?? ""));
+  const zone = rest("zone") ?? bound ?? rest("default") ?? "";
   return {
     state,
-    zone: bound?.[0] ?? word("default") ?? "",
-    ...(word("sshd") && { sshPort: Number(word("sshd")) }),
-    runtime: runtime!,
-    permanent: permanent!,
+    zone,
+    ...sshPort,
+    runtime: undefined,
+    permanent: all[zone],
+    zones: all[zone] ? [] : Object.keys(all),
   };
 }
 
-/** Zones begin at the margin, their properties are indented, and what a property has more of follows a tab. */
-function parseZones(text: string, services: Map<string, string[]>): Record<string, Zone> {
-  const blocks = text.split(/^(?=\S)/m).filter((block) => /^\S/.test(block));
+/** What D-Bus says of a zone, as busctl writes it; it leaves out what is empty. */
+function parseSettings(json: string | undefined, services: Map<string, string[]>): Zone | undefined {
+  if (json === undefined) return undefined;
+  const [settings] = JSON.parse(json).data as [Record<string, { data: unknown } | undefined>];
+  const list = <T>(name: string) => (settings[name]?.data ?? []) as T[];
+  return {
+    ports: list<string[]>("ports").map((port) => port.join("/")),
+    servicePorts: list<string>("services").flatMap((name) => services.get(name) ?? []),
+    forwards: list<string[]>("forward_ports").map(
+      ([port, protocol, toport, toaddr]) =>
+        `port=${port}:proto=${protocol}:toport=${toport}:toaddr=${toaddr}`,
+    ),
+    accepts: settings.target?.data === "ACCEPT",
+  };
+}
+
+/**
+ * What firewall-offline-cmd says of all zones: they begin at the margin, their properties are indented, and what a
+ * property has more of follows a tab.
+ */
+function parseZones(text: string, services: Map<string, string[]>) {
+  const blocks = text.split(/^(?=\S)/m).filter((block) => /^\S+(?: \(.*\))?\n +target:/.test(block));
   return Object.fromEntries(
     blocks.map((block) => {
       const values = (name: string) => {
         const [, value = ""] = new RegExp(`^ +${name}:(.*(?:\\n\\t.*)*)`, "m").exec(block) ?? [];
         return value.split(/\s+/).filter(Boolean);
       };
-      const zone: Zone = {
+      const zone = {
         interfaces: values("interfaces"),
         ports: values("ports"),
         servicePorts: values("services").flatMap((name) => services.get(name) ?? []),
@@ -113,7 +154,7 @@ function parseZones(text: string, services: Map<string, string[]>): Record<strin
 /** Services that include others count for their own ports only: a port is then opened once more, which harms nobody. */
 function parseServices(text: string): Map<string, string[]> {
   const services = new Map<string, string[]>();
-  for (const [, name, attributes] of text.matchAll(/^(\S+) <port (.*)>$/gm)) {
+  for (const [, name, attributes] of text.matchAll(/^\/.*\/(.+)\.xml:<port (.*)>$/gm)) {
     const attribute = (key: string) => new RegExp(`${key}=["']([^"']*)`).exec(attributes!)?.[1];
     services.set(name!, [...(services.get(name!) ?? []), `${attribute("port")}/${attribute("protocol")}`]);
   }

@@ -8,7 +8,7 @@ import type { Host } from "../host";
  * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
  * begun with the connection, it is there by then. Where a host has neither tool, this is done in a moment.
  */
-const longest = [firewalld, portLabels];
+const longest = [firewalld(), portLabels];
 
 /** The way to a server's host. */
 export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {

@@ -7,51 +7,83 @@ import { firewallPortHandler } from "../../../providers/handlers/firewall-port";
 import { FakeHost } from "../../helpers/fake-host";
 
 const recorded = (name: string) =>
-  firewalld.parse(readFileSync(path.join(root, `tests/fixtures/recorded/firewalld-${name}.txt`), "utf8"));
+  firewalld().parse(readFileSync(path.join(root, `tests/fixtures/recorded/firewalld-${name}.txt`), "utf8"));
 
 describe("the fact, from what real hosts print", () => {
   test.each(["1.3.3", "2.3.1"])("firewalld %s, running", (version) => {
-    const { runtime, permanent, ...rest } = recorded(version);
-    expect(rest).toEqual({ state: "running", zone: "public", sshPort: 22 });
-    expect(Object.keys(runtime).sort()).toEqual(Object.keys(permanent).sort());
-    expect(Object.keys(permanent)).toContain("internal");
-    expect(runtime.public).toEqual({
-      interfaces: [],
+    const zone = {
       ports: ["5223/tcp", "5222/tcp", "49152-49200/udp"],
-      servicePorts: ["546/udp", "22/tcp", "5269/tcp"],
+      servicePorts: ["22/tcp", "546/udp", "5269/tcp"],
       forwards: ["port=443:proto=tcp:toport=5281:toaddr="],
       accepts: false,
+    };
+    expect(recorded(version)).toEqual({
+      state: "running",
+      zone: "public",
+      sshPort: 22,
+      runtime: zone,
+      permanent: { ...zone, ports: [...zone.ports, "5281/tcp"] },
+      zones: [],
     });
-    expect(permanent.public!.ports).toEqual(["5223/tcp", "5222/tcp", "49152-49200/udp", "5281/tcp"]);
-    expect(Object.values(runtime).filter(({ accepts }) => accepts)).toEqual([runtime.trusted]);
+  });
+
+  test("a zone that lets everything in has no lists", () => {
+    const zone = { ports: [], servicePorts: [], forwards: [], accepts: true };
+    expect(recorded("2.3.1-trusted")).toMatchObject({ zone: "trusted", runtime: zone, permanent: zone });
   });
 
   test("the zone is that of SSH's interface", () => {
-    expect(recorded("2.3.1-interface")).toMatchObject({ state: "running", zone: "internal" });
+    expect(recorded("2.3.1-interface")).toMatchObject({
+      state: "running",
+      zone: "internal",
+      runtime: { servicePorts: ["22/tcp", "5353/udp", "138/udp", "546/udp"] },
+    });
+  });
+
+  test("a zone that there is not: which there are", () => {
+    expect(recorded("2.3.1-unknown")).toEqual({
+      state: "running",
+      zone: "nonesuch",
+      sshPort: 22,
+      zones: ["block", "dmz", "drop", "external", "home", "internal", "public", "trusted", "work"],
+    });
   });
 
   test("stopped, there is nothing in force", () => {
-    const { permanent, ...rest } = recorded("1.3.3-stopped");
-    expect(rest).toEqual({ state: "stopped", zone: "public", sshPort: 22, runtime: {} });
-    expect(permanent.public!.servicePorts).toContain("5269/tcp");
+    expect(recorded("1.3.3-stopped")).toEqual({
+      state: "stopped",
+      zone: "public",
+      sshPort: 22,
+      permanent: {
+        interfaces: [],
+        ports: ["5223/tcp", "5222/tcp", "49152-49200/udp", "5281/tcp"],
+        servicePorts: ["546/udp", "22/tcp", "5269/tcp"],
+        forwards: ["port=443:proto=tcp:toport=5281:toaddr="],
+        accepts: false,
+      },
+      zones: [],
+    });
+  });
+
+  test("stopped, the zone is the one that was asked for, that of SSH's interface, or the default", () => {
+    const text = (zone: string) =>
+      `state stopped\nzone ${zone}\ninterface eth0\ndefault public\npublic\n  target: default\n  forward-ports: port=443:proto=tcp:toport=5281:toaddr=\nwork (active)\n  target: ACCEPT\n  interfaces: lo eth0\n`;
+    expect(firewalld().parse(text(""))).toMatchObject({ zone: "work", permanent: { accepts: true } });
+    // Forwards on the line of their name, as other releases print them.
+    const forwards = ["port=443:proto=tcp:toport=5281:toaddr="];
+    expect(firewalld().parse(text("public"))).toMatchObject({ zone: "public", permanent: { forwards } });
+    expect(firewalld().parse(text("").replace("eth0", "eth1"))).toMatchObject({ zone: "public" });
+    expect(firewalld().parse(text("home"))).toMatchObject({ zone: "home", zones: ["public", "work"] });
   });
 
   test("not installed", () => {
-    const absent = { state: "absent", zone: "", runtime: {}, permanent: {} };
-    expect(firewalld.parse("state absent\n")).toEqual(absent);
-  });
-
-  test("forwards on the line of their name, as other releases print them", () => {
-    const text =
-      "state running\n== runtime\npublic\n  forward-ports: port=443:proto=tcp:toport=5281:toaddr=\n== permanent\n== services\n";
-    expect(firewalld.parse(text).runtime.public!.forwards).toEqual([
-      "port=443:proto=tcp:toport=5281:toaddr=",
-    ]);
+    expect(firewalld().parse("state absent\n")).toEqual({ state: "absent", zone: "", zones: [] });
   });
 });
 
 describe("what counts as open", () => {
-  const { runtime } = recorded("2.3.1");
+  const { runtime: zone } = recorded("2.3.1");
+  const { runtime: trusted } = recorded("2.3.1-trusted");
   test.each([
     ["5222/tcp", true, "its own entry"],
     ["5222/udp", false, "another protocol"],
@@ -62,21 +94,21 @@ describe("what counts as open", () => {
     ["5281/tcp", false, "only what the port is forwarded to"],
     ["443/tcp", false, "a forward"],
   ])("%s: %s (%s)", (port, open) => {
-    expect(isOpen(runtime.public, { port })).toBe(open);
-    expect(isOpen(runtime.trusted, { port })).toBe(true);
+    expect(isOpen(zone, { port })).toBe(open);
+    expect(isOpen(trusted, { port })).toBe(true);
     expect(isOpen(undefined, { port })).toBe(false);
   });
 
   test("a forward is open by itself alone", () => {
-    expect(isOpen(runtime.public, { port: "443/tcp", forwardTo: 5281 })).toBe(true);
-    expect(isOpen(runtime.public, { port: "443/tcp", forwardTo: 8443 })).toBe(false);
-    expect(isOpen(runtime.trusted, { port: "443/tcp", forwardTo: 5281 })).toBe(false);
+    expect(isOpen(zone, { port: "443/tcp", forwardTo: 5281 })).toBe(true);
+    expect(isOpen(zone, { port: "443/tcp", forwardTo: 8443 })).toBe(false);
+    expect(isOpen(trusted, { port: "443/tcp", forwardTo: 5281 })).toBe(false);
   });
 
   test("only an entry of its own can be taken away", () => {
-    expect(hasEntry(runtime.public, { port: "5222/tcp" })).toBe(true);
-    expect(hasEntry(runtime.public, { port: "49160/udp" })).toBe(false);
-    expect(hasEntry(runtime.public, { port: "5269/tcp" })).toBe(false);
+    expect(hasEntry(zone, { port: "5222/tcp" })).toBe(true);
+    expect(hasEntry(zone, { port: "49160/udp" })).toBe(false);
+    expect(hasEntry(zone, { port: "5269/tcp" })).toBe(false);
   });
 });
 
@@ -92,42 +124,75 @@ class Firewalled extends FakeHost {
     private readonly state = "running",
   ) {
     super();
-    this.answers.set(firewalld.script, () => this.#print());
-    this.answers.set("/^set -e\n/", (_input, script) => this.#apply(script));
+    this.answers.set("/command -v firewall-cmd/", (_input, script) => {
+      const stderr = this.#apply(script);
+      return { stdout: this.#print(/^zone=(\S+)/m.exec(script)![1]!.replace("''", "")), stderr };
+    });
     this.answers.set("/^ss /", "");
   }
 
-  #print() {
-    const zones = (rules: Rules) =>
-      Object.entries(rules)
-        .map(([name, { ports, forwards = [] }]) =>
-          [
-            name,
-            `  ports: ${ports.join(" ")}`,
-            "  forward-ports: ",
-            ...forwards.map((each) => `\t${each}`),
-          ].join("\n"),
-        )
-        .join("\n\n");
-    const runtime = this.state === "running" ? zones(this.runtime) : "";
-    return `sshd 22\nstate ${this.state}\ndefault public\n== runtime\n${runtime}\n== permanent\n${zones(this.permanent)}\n== services\n`;
+  /** As firewalld prints it. */
+  #print(zone: string) {
+    const { runtime, permanent, state } = this;
+    if (state === "stopped") {
+      const zones = Object.entries(permanent).map(
+        ([name, { ports }]) => `${name}\n  target: default\n  ports: ${ports.join(" ")}\n`,
+      );
+      return `sshd 22\nstate stopped\nzone ${zone}\ninterface host0\ndefault public\n${zones.join("\n")}\n`;
+    }
+    const name = zone || "public";
+    const settings = (rules?: Rules[string]) => {
+      if (!rules) return "";
+      const forwards = (rules.forwards ?? []).map((each) => each.split(/:?\w+=/).slice(1));
+      const list = (type: string, data: string[][]) => ({ type, data });
+      const ports = list(
+        "a(ss)",
+        rules.ports.map((port) => port.split("/")),
+      );
+      return JSON.stringify({ type: "a{sv}", data: [{ ports, forward_ports: list("a(ssss)", forwards) }] });
+    };
+    const zones = permanent[name] ? "" : `zones ${JSON.stringify({ data: [Object.keys(permanent)] })}\n`;
+    return `sshd 22\n${zones}state running\nzone ${name}\nruntime ${settings(runtime[name])}\npermanent ${settings(permanent[name])}\n`;
   }
 
-  #apply(script: string) {
-    for (const line of script.split("\n").slice(1)) {
-      const layer = /--permanent|offline/.test(line) ? this.permanent : this.runtime;
-      const zone = layer[/--zone=(\S+)/.exec(line)![1]!]!;
-      for (const [, verb, kind, entry] of line.matchAll(/--(add|remove)-(port|forward-port)='?([^\s']+)/g)) {
-        if (this.refused.includes(entry!)) continue;
-        const key = kind === "port" ? "ports" : "forwards";
-        const written = kind === "port" ? entry! : `${entry}:toaddr=`;
-        const others = (zone[key] ?? []).filter((each) => each !== written);
-        zone[key] = verb === "add" ? [...others, written] : others;
-      }
-    }
-    return { stderr: this.refused.map((entry) => `Warning: INVALID_PORT: ${entry}\n`).join("") };
+  #apply(script: string): string {
+    const change = (rules: Rules, zone: string, verb: string, kind: string, entry: string) => {
+      if (this.refused.includes(entry)) return `Call failed: INVALID_PORT: ${entry}\n`;
+      const key = kind === "Port" ? "ports" : "forwards";
+      const others = (rules[zone]![key] ?? []).filter((each) => each !== entry);
+      rules[zone]![key] = verb === "add" ? [...others, entry] : others;
+      return "";
+    };
+    const offline = [
+      ...script.matchAll(/firewall-offline-cmd --zone=(\S+) (--(?:add|remove).*) \|\|/g),
+    ].flatMap(([, zone, options]) =>
+      [...options!.matchAll(/--(\w+)-port=(\S+)/g)].map(([, verb, entry]) =>
+        change(this.permanent, zone!, verb!, "Port", entry!),
+      ),
+    );
+    const kept = /path=\$\(kept (\S+)\)/.exec(script)?.[1] ?? "";
+    const calls = [...script.matchAll(/^call (\S+) \S+ (add|remove)(Port|ForwardPort) \w+ (.*)$/gm)].map(
+      ([, object, verb, kind, rest]) => {
+        const words = rest!.split(" ").map((word) => word.replace("''", ""));
+        const [rules, zone] = object === "$at" ? [this.runtime, words.shift()!] : [this.permanent, kept];
+        const [port, protocol, toport, toaddr] = words;
+        const forward = `port=${port}:proto=${protocol}:toport=${toport}:toaddr=${toaddr}`;
+        return change(rules, zone, verb!, kind!, kind === "Port" ? `${port}/${protocol}` : forward);
+      },
+    );
+    return [...offline, ...calls].join("");
   }
 }
+
+/** Of what changes the host, the changes alone: without the names on the bus before, and the reading after. */
+const changesOf = (host: FakeHost) =>
+  host.changes.map(
+    (script) =>
+      script
+        .split(/^(?=path=)/m)
+        .at(-1)!
+        .split(/^zone=/m)[0],
+  );
 
 const wanted = (port: string, more: Partial<FirewallPortInputs> = {}): FirewallPortInputs => ({
   server: "xmpp",
@@ -142,7 +207,7 @@ const create = (host: FakeHost, ...inputs: FirewallPortInputs[]) =>
 const opened = (permanent: boolean, runtime: boolean, zone = "public") => ({ zone, permanent, runtime });
 
 describe("create", () => {
-  test("opens all ports in one go, for good and for now, and reads once before and once after", async () => {
+  test("opens all ports in one go, for good and for now, and reads before and, in the same command, after", async () => {
     const host = new Firewalled();
     const states = await create(
       host,
@@ -150,14 +215,25 @@ describe("create", () => {
       wanted("5269/tcp"),
       wanted("443/tcp", { forwardTo: 5281 }),
     );
-    expect(host.changes).toEqual([
-      `set -e
-firewall-cmd --permanent --zone=public --add-port=5222/tcp --add-port=5269/tcp
-firewall-cmd --zone=public --add-port=5222/tcp --add-port=5269/tcp
-firewall-cmd --permanent --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'
-firewall-cmd --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'`,
+    expect(changesOf(host)).toEqual([
+      `path=$(kept public) || exit
+{
+call "$path" $bus.config.zone addPort ss 5222 tcp
+call "$path" $bus.config.zone addPort ss 5269 tcp
+call "$path" $bus.config.zone addForwardPort ssss 443 tcp 5281 ''
+} >/dev/null &
+{
+call $at $bus.zone addPort sssi public 5222 tcp 0
+call $at $bus.zone addPort sssi public 5269 tcp 0
+call $at $bus.zone addForwardPort sssssi public 443 tcp 5281 '' 0
+} >/dev/null &
+wait
+`,
     ]);
-    expect(host.scripts.filter((script) => script === firewalld.script)).toHaveLength(2);
+    expect(host.scripts.filter((script) => script.includes(firewalld("public").script))).toEqual(
+      host.changes,
+    );
+    expect(host.scripts.filter((script) => script === firewalld().script)).toHaveLength(1);
     expect(states[0]).toEqual({
       ...wanted("5222/tcp"),
       enforced: "firewalld",
@@ -174,10 +250,12 @@ firewall-cmd --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'`,
     const [first, second] = await create(host, wanted("5222/tcp"), wanted("5269/tcp"));
     expect(first!.opened).toEqual(opened(false, false));
     expect(second!.opened).toEqual(opened(true, false));
-    expect(host.changes).toEqual(["set -e\nfirewall-cmd --permanent --zone=public --add-port=5269/tcp"]);
+    expect(changesOf(host)).toEqual([
+      'path=$(kept public) || exit\n{\ncall "$path" $bus.config.zone addPort ss 5269 tcp\n} >/dev/null &\nwait\n',
+    ]);
   });
 
-  test("a port that firewalld refuses with a mere warning fails, alone", async () => {
+  test("a port that firewalld refuses fails, alone", async () => {
     const host = new Firewalled(undefined, undefined, ["5269/tcp"]);
     const results = await Promise.allSettled(
       ["5222/tcp", "5269/tcp"].map((port) => firewallPortHandler.create(host, wanted(port))),
@@ -191,7 +269,7 @@ firewall-cmd --zone=public --add-forward-port='port=443:proto=tcp:toport=5281'`,
   test("with firewalld stopped, for its next start", async () => {
     const host = new Firewalled(undefined, undefined, [], "stopped");
     const [state] = await create(host, wanted("5222/tcp"));
-    expect(host.changes).toEqual(["set -e\nfirewall-offline-cmd --zone=public --add-port=5222/tcp"]);
+    expect(changesOf(host)).toEqual(["firewall-offline-cmd --zone=public --add-port=5222/tcp || exit\n"]);
     expect(state).toMatchObject({ enforced: "stopped", permanent: true, opened: opened(true, true) });
     expect(state).not.toHaveProperty("runtime");
   });
@@ -239,11 +317,11 @@ describe("read and diff", () => {
   test("many ports are one command", async () => {
     const host = new Firewalled();
     await Promise.all(["5222/tcp", "5269/tcp", "5281/tcp"].map((port) => read(host, { port })));
-    expect(host.scripts).toEqual([firewalld.script]);
+    expect(host.scripts).toEqual([firewalld().script]);
   });
 
   test("without firewalld there is nothing to tell, unless it is required", async () => {
-    const host = new FakeHost({ answers: { [firewalld.script]: "state absent\n" } });
+    const host = new FakeHost({ answers: { [firewalld().script]: "state absent\n" } });
     const found = await read(host);
     expect(found).toMatchObject({ enforced: "none", effectiveZone: "" });
     expect(await differs(found)).toEqual([]);
@@ -279,10 +357,18 @@ describe("update and delete", () => {
     const states = await create(host, wanted("5222/tcp"), wanted("5269/tcp"), wanted("5281/tcp"));
     host.ran.length = 0;
     await Promise.all(states.map((each) => firewallPortHandler.delete(host, each)));
-    expect(host.changes).toEqual([
-      `set -e
-firewall-cmd --permanent --zone=public --remove-port=5222/tcp --remove-port=5269/tcp
-firewall-cmd --zone=public --remove-port=5222/tcp --remove-port=5269/tcp`,
+    expect(changesOf(host)).toEqual([
+      `path=$(kept public) || exit
+{
+call "$path" $bus.config.zone removePort ss 5222 tcp
+call "$path" $bus.config.zone removePort ss 5269 tcp
+} >/dev/null &
+{
+call $at $bus.zone removePort sss public 5222 tcp
+call $at $bus.zone removePort sss public 5269 tcp
+} >/dev/null &
+wait
+`,
     ]);
     expect(host.permanent.public!.ports).toEqual(["7777/tcp", "5281/tcp"]);
     await Promise.all(states.map((each) => firewallPortHandler.delete(host, each)));
