@@ -1,5 +1,6 @@
 import type { Fact } from "../host";
 import { covers, parsePortRange } from "../port-range";
+import { sh } from "../ssh/quote";
 
 /** Whether the host's kernel enforces SELinux, only notes what it would refuse, or runs without it. */
 export type SelinuxMode = "enforcing" | "permissive" | "disabled";
@@ -27,29 +28,46 @@ export type PortLabels =
       reason: string;
     };
 
+/**
+ * A script that runs a Python program with the binding of libsemanage: by semanage's own interpreter, but without the
+ * module that semanage is made of, which takes ten times as long to load. `labels(store())` prints what
+ * {@link portLabels} reads.
+ */
+export const semanage = (program: string, ...args: string[]) => sh`tool=$(command -v semanage) || {
+  echo 'missing semanage'
+  exit
+}
+read -r python <"$tool"
+\${python#??} -c ${`${common}${program}`} ${args}`;
+
+const common = `import semanage as s, sys
+def store():
+    handle = s.semanage_handle_create()
+    if not s.semanage_is_managed(handle):
+        raise ValueError("SELinux policy is not managed or store cannot be accessed.")
+    s.semanage_connect(handle)
+    return handle
+def labels(handle):
+    for title, ports in ("== all", s.semanage_port_list), ("== local", s.semanage_port_list_local):
+        print(title)
+        for port in ports(handle)[1]:
+            label = s.semanage_context_get_type(s.semanage_port_get_con(port))
+            low, high = s.semanage_port_get_low(port), s.semanage_port_get_high(port)
+            proto = s.semanage_port_get_proto_str(s.semanage_port_get_proto(port))
+            print(label, proto, low if low == high else "%d-%d" % (low, high))
+`;
+
 /** All labels, and those among them that differ from the policy as it is shipped. Works without SELinux in the kernel. */
 export const portLabels: Fact<PortLabels> = {
   name: "port labels of SELinux",
-  // Both lists by one process, with the module that semanage is made of: starting it twice takes twice as long.
-  script: `tool=$(command -v semanage) || { echo 'missing semanage'; exit 0; }
-read -r python <"$tool"
-found=$(\${python#??} - 2>&1 <<'END'
-import seobject
-ports = seobject.portRecords()
-for title, local in (("", 0), ("== local", 1)):
-    if title: print(title)
-    for (low, high, proto), (label, *_) in ports.get_all(local).items():
-        print(label, proto, low if low == high else "%s-%s" % (low, high))
-END
-) || { echo 'missing policy'; echo "$found" | tail -n 1; exit 0; }
-printf '%s\\n' "$found"`,
+  script: `found=$(${semanage("labels(store())")} 2>&1) || { echo 'missing policy'; echo "$found" | tail -n 1; exit 0; }
+echo "$found"`,
   parse(stdout) {
     const [, missing, reason] = /^missing (\w+)\n([\s\S]*)/.exec(stdout) ?? [];
     if (missing) return { known: false, missing: missing as "semanage" | "policy", reason: reason!.trim() };
     const [all = "", local = ""] = stdout.split("== local\n");
     return { known: true, all: parseLabels(all), local: parseLabels(local) };
   },
-  alone: true,
 };
 
 /** Lines such as `jabber_client_port_t           tcp      5222, 5223`. */

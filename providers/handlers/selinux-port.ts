@@ -1,5 +1,5 @@
 import { type OsRelease, osRelease } from "../facts/os-release";
-import { effectiveLabel, type PortLabels, portLabels, selinuxMode } from "../facts/selinux";
+import { effectiveLabel, type PortLabels, portLabels, selinuxMode, semanage } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { parsePortRange } from "../port-range";
@@ -92,26 +92,25 @@ async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found 
   if (!before.known) return items.map(() => unreadable(before));
   const os = await host.fact(osRelease);
   const plans = items.map(({ port }) => (look(before, os, port).allowed ? undefined : plan(before, port)));
-  const lines = plans.flatMap((each) => (each && !(each instanceof Error) ? [each.line] : []));
-  if (lines.length > 0) await importLines(host, lines, "labelling ports");
-  const after = lines.length > 0 ? await host.fact(portLabels) : before;
+  const changes = items.flatMap(({ port }, index) => {
+    const given = plans[index];
+    return given && !(given instanceof Error) ? [{ port, label: given.label }] : [];
+  });
+  const after = changes.length > 0 ? await relabel(host, changes, "labelling ports") : before;
   if (!after.known) return items.map(() => unreadable(after));
   return items.map(({ port }, index) => {
-    const each = plans[index];
-    if (each instanceof Error) return each;
+    const given = plans[index];
+    if (given instanceof Error) return given;
     const now = look(after, os, port);
     if (!now.allowed)
       return new Error(
         `semanage reported success, but ${port} has the label ${now.label}. See \`semanage port -l -C\` on the host, then run this again.`,
       );
-    return { mode, ...now, ...(each && { given: each.given }) };
+    return { mode, ...now, ...(given && { given }) };
   });
 }
 
-/**
- * Pure: how a port gets a label. `-m` is for a port with an entry of its own, of the policy or of this host, `-a` for
- * any other: semanage 3.4 refuses to add what there is, and to modify one port of a range.
- */
+/** Pure: what a port gets, and what it had of this host. */
 function plan(labels: Known, port: string) {
   const own = effectiveLabel({ all: [], local: labels.local }, port);
   if (own && own.port !== port)
@@ -119,43 +118,71 @@ function plan(labels: Known, port: string) {
       `the label ${own.label} was given to ${own.port} on this host, ${port} included, and Prosody may not bind it. ` +
         `Take it back (\`semanage port -d -p ${own.port.split("/").reverse().join(" ")}\`) or choose another port.`,
     );
-  const exists = labels.all.some((each) => each.port === port);
-  const given = { label: ourLabel, ...(own && { before: own.label }) };
-  return { given, line: line(exists ? "-m" : "-a", port, ourLabel) };
+  return { label: ourLabel, ...(own && { before: own.label }) };
 }
-
-const line = (verb: string, port: string, label: string) =>
-  `port ${verb} -t ${label} -p ${port.split("/").reverse().join(" ")}`;
 
 /** What somebody changed since is theirs. */
 async function giveBack(host: Host, states: SelinuxPortState[]): Promise<undefined[]> {
   const labels = await host.fact(portLabels);
-  const lines = states.flatMap(({ port, given }) => {
+  const changes = states.flatMap(({ port, given }) => {
     const isOurs =
       labels.known && labels.local.some((each) => each.port === port && each.label === given?.label);
-    if (!isOurs) return [];
-    return [given?.before ? line("-m", port, given.before) : line("-d", port, given!.label)];
+    return isOurs ? [{ port, label: given?.before }] : [];
   });
-  if (lines.length > 0) await importLines(host, lines, "giving ports their labels back");
+  if (changes.length > 0) await relabel(host, changes, "giving ports their labels back");
   return states.map(() => undefined);
 }
 
-/** All lines or none take effect. */
-async function importLines(host: Host, lines: string[], doing: string): Promise<void> {
-  const { code, stderr } = await host.run("semanage import", {
+/** Without a label: the policy's own. */
+interface Change {
+  port: string;
+  label?: string;
+}
+
+/** As semanage does it, in one transaction: an entry of this host, whatever the policy has for the port. */
+const transaction = `import json
+handle = store()
+level = ":s0" if s.semanage_mls_enabled(handle) else ""
+s.semanage_begin_transaction(handle)
+for low, high, proto, label in json.loads(sys.argv[1]):
+    proto = getattr(s, "SEMANAGE_PROTO_" + proto.upper())
+    key = s.semanage_port_key_create(handle, low, high, proto)[1]
+    if label:
+        port = s.semanage_port_create(handle)[1]
+        s.semanage_port_set_proto(port, proto)
+        s.semanage_port_set_range(port, low, high)
+        context = s.semanage_context_from_string(handle, "system_u:object_r:" + label + level)[1]
+        s.semanage_port_set_con(handle, port, context)
+        s.semanage_port_modify_local(handle, key, port)
+    else:
+        s.semanage_port_del_local(handle, key)
+s.semanage_commit(handle)
+labels(store())
+`;
+
+/**
+ * All changes or none take effect.
+ * @returns the labels as they are then
+ */
+async function relabel(host: Host, changes: Change[], doing: string): Promise<PortLabels> {
+  const list = changes.map(({ port, label }) => {
+    const { first, last, protocol } = parsePortRange(port)!;
+    return [first, last, protocol, label ?? null];
+  });
+  const { code, stdout, stderr } = await host.run(semanage(transaction, JSON.stringify(list)), {
     doing,
-    input: `${[...new Set(lines)].join("\n")}\n`,
     accept: [0, 1],
     timeout: 360,
     changes: true,
   });
-  if (code === 0) return;
-  const said =
-    stderr.match(/^(?:\w+Error: |libsemanage.*(?:overlap|lock|fail)).*/gm)?.join("\n  ") ?? stderr.trim();
-  const fix = /protocol|getprotobyname/.test(said)
-    ? "The host has no /etc/protocols: install netbase (Debian) or setup (Fedora), then run this again."
-    : "See `semanage port -l -C` on the host for what was changed there before, then run this again.";
-  throw new Error(`semanage refused ${lines.join(", ")}:\n  ${said}\nFix: ${fix}`);
+  if (code === 0) return portLabels.parse(stdout);
+  const said = stderr.match(/^lib(?:sepol|semanage)\.(?!add_user).*/gm)?.join("\n  ") ?? stderr.trim();
+  const wanted = changes.map(({ port, label }) =>
+    label ? `${port} as ${label}` : `${port} as in the policy`,
+  );
+  throw new Error(
+    `semanage refused ${wanted.join(", ")}:\n  ${said}\nFix: See \`semanage port -l -C\` on the host for what was changed there before, then run this again.`,
+  );
 }
 
 function unreadable({ missing, reason }: Extract<PortLabels, { known: false }>): Error {
