@@ -177,9 +177,7 @@ async function relabel(host: Host, changes: Change[], doing: string): Promise<Po
   });
   if (code === 0) return portLabels.parse(stdout);
   const said = stderr.match(/^lib(?:sepol|semanage)\.(?!add_user).*/gm)?.join("\n  ") ?? stderr.trim();
-  const wanted = changes.map(({ port, label }) =>
-    label ? `${port} as ${label}` : `${port} as in the policy`,
-  );
+  const wanted = changes.map(({ port, label }) => (label ? `${port} as ${label}` : port));
   throw new Error(
     `semanage refused ${wanted.join(", ")}:\n  ${said}\nFix: See \`semanage port -l -C\` on the host for what was changed there before, then run this again.`,
   );
