@@ -58,7 +58,7 @@ describe.each(eachProsody)("the default server on Prosody %s", (release, host) =
   }
 
   beforeAll(async () => {
-    prosody = await RenderedProsody.make("default-server", host);
+    prosody = await RenderedProsody.make("default", host);
     await prosody.start(server());
     await prosody.addAccount(admin);
     await prosody.addAccount(user);
