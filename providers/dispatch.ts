@@ -55,7 +55,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
         const found = await handler.read(target, clean(state)).catch((error: Error) => {
           if (!(isUnreachable(error) && hosts.several)) throw error;
           warnOnce(
-            `${state.server}: ${error.message}. Until it can be reached, what it had last is taken for true.`,
+            `${state.server}: ${error.message.replace(/\.$/, "")}. Until it can be reached, what it had last is taken for true.`,
           );
           return handler.unreachable?.(clean(state)) ?? clean(state);
         });
