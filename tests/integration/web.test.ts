@@ -182,7 +182,7 @@ describe.each(allReleases)("web pages on %s", (release) => {
     expect(await stack.up()).toEqual(done);
     expect(await host.exec(`grep -c inform ${file} || true`)).toBe("0\n");
     expect(await stack.drift()).toEqual(clean);
-  }, 120_000);
+  }, 240_000);
 
   test("the web client is on the host, none of it in the state; other files show, and up repairs them", async () => {
     await stack.configure({ webClient: true, firewall: { https443: true } });
@@ -236,7 +236,7 @@ describe.each(allReleases)("web pages on %s", (release) => {
     expect(await stack.up()).toEqual(done);
     expect(await stack.drift()).toEqual(clean);
     expect(await host.exec("ls /var/backups/prosody-pulumi")).toMatch(/^web-client-\d+T\d+Z\.tar\.gz$/m);
-  }, 180_000);
+  }, 400_000);
 
   test("in a browser an invited person makes the account, and talks to somebody; no other server is asked", async () => {
     const someone = await Client.open(server(), alice.jid, alice.password);
