@@ -41,18 +41,16 @@ export async function main(args: string[]): Promise<number> {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
-  const server = await serverOf(values.stack, values.server);
-  const host = await openHost(server.host, server.name);
   try {
-    const text = await differences(server, host);
+    const server = await serverOf(values.stack, values.server);
+    const host = await openHost(server.host, server.name);
+    const text = await differences(server, host).finally(() => host.close());
     process.stdout.write(text || `${server.name}: the host is as the stack config says.\n`);
     if (text) process.stdout.write(`\nNothing was changed. pulumi up does what is marked with + - ~.\n`);
     return text ? 1 : 0;
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
-  } finally {
-    await host.close();
   }
 }
 

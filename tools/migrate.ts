@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { Secret } from "../config/secret";
 import { type Migration, migrate, shown } from "./migration";
 import { type Leaf, leaves, setOptions } from "./set-options";
-import { placeOf } from "./stack";
+import { placeOf, unlocked } from "./stack";
 
 const usage = `npm run migrate -- VARS.yml                  prints the stack config, and the commands that set its secrets
 npm run migrate -- VARS.yml --write STACK    sets both in a stack
@@ -65,7 +65,7 @@ function printSecret({ secrets }: Migration, path: string): number {
 async function write({ config, secrets, notes }: Migration, stack: string): Promise<number> {
   const options = Object.entries(config).flatMap(([option, value]) => [...leaves(option, value)]);
   const encrypted = [...secrets].map(([path, secret]): Leaf => [path, new Secret(secret)]);
-  await setOptions(await placeOf(stack, process.cwd()), [...options, ...encrypted]);
+  await setOptions(await unlocked(await placeOf(stack, process.cwd())), [...options, ...encrypted]);
   process.stderr.write([`Set ${secrets.size} secrets and the options of ${stack}.`, ...notes, ""].join("\n"));
   return 0;
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { thisMachine } from "../config/environment";
 import { decode, parse } from "../config/parse";
@@ -7,6 +7,7 @@ import type { Server, Settings } from "../config/settings";
 import { run } from "../lab/command";
 import { cacheDirectory } from "../lab/paths";
 import { type Engine, engine } from "./engine";
+import { askPassphrase } from "./passphrase";
 
 /** A value of `pulumi config --json`. */
 interface ConfigValue {
@@ -43,6 +44,47 @@ export async function placeOf(stack: string | undefined, cwd: string): Promise<S
 }
 
 /**
+ * The same place with the passphrase of the stack's secrets. Where Pulumi would ask for it, it is asked for here, once
+ * for all that a tool has Pulumi do.
+ * @param onTerminal whether somebody can be asked
+ * @throws Error that says what to set where nobody can
+ */
+export async function unlocked(
+  place: StackPlace,
+  onTerminal = process.stdin.isTTY === true,
+): Promise<StackPlace> {
+  const file = path.join(place.cwd, `Pulumi.${place.name.split("/").at(-1)}.yaml`);
+  const isByPassphrase = existsSync(file) && /^encryptionsalt:/m.test(readFileSync(file, "utf8"));
+  if (!isByPassphrase || hasPassphrase(place)) return place;
+  return withPassphrase(place, false, onTerminal);
+}
+
+/** Whether Pulumi is given a passphrase already. */
+export const hasPassphrase = ({ env }: StackPlace): boolean =>
+  (env.PULUMI_CONFIG_PASSPHRASE ?? env.PULUMI_CONFIG_PASSPHRASE_FILE) !== undefined;
+
+/**
+ * The same place with a passphrase that is asked for.
+ * @param isNew a new one, which has to be typed twice
+ * @param onTerminal as for {@link unlocked}
+ */
+export async function withPassphrase(
+  place: StackPlace,
+  isNew: boolean,
+  onTerminal: boolean,
+): Promise<StackPlace> {
+  if (!onTerminal)
+    throw new Error(
+      "The stack's secrets need a passphrase: set PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE.",
+    );
+  const question = isNew
+    ? "Passphrase for the stack's secrets, which Pulumi will ask for: "
+    : "Passphrase of the stack's secrets: ";
+  const passphrase = await askPassphrase(question, isNew);
+  return { ...place, env: { ...place.env, PULUMI_CONFIG_PASSPHRASE: passphrase.reveal() } };
+}
+
+/**
  * The stack config, as the program gets it: secrets are never on a command line.
  * @throws Error when there is no such stack, or its secrets can't be decrypted
  */
@@ -70,7 +112,7 @@ export async function rawConfigOf({ bin, env, name, cwd }: StackPlace): Promise<
  * @throws Error as {@link rawConfigOf}, or with all problems of the config
  */
 export async function settingsOf(stack: string | undefined, cwd: string): Promise<Settings> {
-  const { raw, encrypted } = await rawConfigOf(await placeOf(stack, cwd));
+  const { raw, encrypted } = await rawConfigOf(await unlocked(await placeOf(stack, cwd)));
   const before = process.cwd();
   process.chdir(path.resolve(cwd)); // relative paths in the stack config start at Pulumi.yaml
   try {

@@ -25,12 +25,22 @@ export interface Check {
   expect(expected: Expected): Expectation;
   /** How many accounts it needs, all its own; default 1. */
   accounts?: number;
-  /** @returns a text that is worth knowing beside "PASSED", if any. @throws Error with what is wrong; {@link Untested} */
+  /** @returns a text that is worth knowing beside "PASSED", if any. @throws Error with what is wrong; {@link Untested}, {@link FailedElsewhere} */
   run(context: Context): Promise<unknown>;
 }
 
 /** It can't be tried from here, which is no failure: the message says why. */
 export class Untested extends Error {}
+
+/** It fails for another reason than what it tries: that is what turns it green, not {@link Check.option}. */
+export class FailedElsewhere extends Error {
+  constructor(
+    message: string,
+    readonly option: string,
+  ) {
+    super(message);
+  }
+}
 
 /** What a check works with. */
 export interface Context {

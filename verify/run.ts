@@ -3,7 +3,7 @@ import type { Server } from "../config/settings";
 import { lua } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
 import type { Check, Context } from "./check";
-import { Untested } from "./check";
+import { FailedElsewhere, Untested } from "./check";
 import { checks } from "./checks";
 import { type Expected, expectedOf } from "./expected";
 import { type Network, openDirectTls, openStarttls } from "./net/tls";
@@ -174,7 +174,10 @@ async function firstRoad(network: Network, expected: Expected): Promise<Way> {
       failures.push((error as Error).message);
     }
   }
-  throw new Error(`nobody can connect: ${failures.join("; ")}`);
+  throw new FailedElsewhere(
+    `nobody can connect: ${failures.join("; ")}`,
+    "what the lines of log-ins say, such as DNS records; --address does without DNS",
+  );
 }
 
 function wayOver(

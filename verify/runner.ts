@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { type Check, type Context, type Suite, Untested } from "./check";
+import { type Check, type Context, FailedElsewhere, type Suite, Untested } from "./check";
 import type { Expected } from "./expected";
 
 /**
@@ -73,7 +73,8 @@ async function runCheck(check: Check, expected: Expected, options: RunnerOptions
   } catch (error) {
     const detail = (error as Error).message || String(error);
     if (error instanceof Untested) return { ...line, status: "untested", detail, seconds: seconds() };
-    return { ...line, status: "failed", detail, option: check.option, seconds: seconds() };
+    const { option } = error instanceof FailedElsewhere ? error : check;
+    return { ...line, status: "failed", detail, option, seconds: seconds() };
   }
 }
 

@@ -5,16 +5,21 @@ export const archives = "/var/backups/prosody-pulumi";
 export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };
 
 /**
- * Waits until the service that was just started has opened a port, 30 s at most: that is the end of the outage.
+ * Waits until the service that was just started has all ports again that it had before, 30 s at most: that is the
+ * end of the outage. They don't come at once, since each of its modules opens its own.
  */
-const untilUp = `until_up() {
+const untilUp = `ports() {
+  pid=$(systemctl show prosody --property MainPID --value)
+  [ "$pid" = 0 ] || ss -Hltnp | grep "pid=$pid," | tr -s ' ' | cut -d ' ' -f 4
+}
+until_up() {
   deadline=$(($(date +%s) + 30))
   while [ "$(date +%s)" -lt $deadline ]; do
-    pid=$(systemctl show prosody --property MainPID --value)
-    [ "$pid" != 0 ] && ss -Hltnp | grep -q "pid=$pid," && return
+    now=$(ports)
+    [ -n "$(echo "$had" | grep -vxF "$now")" ] || return 0
     sleep 0.05
   done
-  echo "Prosody has opened no port 30 s after its start; see journalctl -u prosody" >&2
+  echo "Prosody has not opened all its ports 30 s after its start; see journalctl -u prosody" >&2
 }
 `;
 
@@ -45,6 +50,7 @@ files() {
 while read -r database; do [ -z "$database" ] || printf '%s\\n' "$database" "$database-wal" "$database-shm" "$database-journal"; done < "$STAGE/.sqlite" > "$STAGE/.databases"
 begin=$(date +%s%3N)
 if [ "$STOP" = true ] && [ "$(systemctl is-active prosody)" = active ]; then
+  had=$(ports)
   stopped=yes
   systemctl stop prosody
 fi
@@ -121,6 +127,7 @@ trap finish EXIT
 trap 'exit 1' HUP INT TERM PIPE
 ${untilUp}
 begin=$(date +%s%3N)
+had=$(ports)
 [ "$(systemctl is-active prosody)" != active ] || stopped=yes
 systemctl stop prosody
 mkdir "$old"

@@ -32,10 +32,16 @@ export const communityModulesHandler: Handler<Inputs, State> = {
     ];
   },
 
-  /** @throws Error for a module that is nowhere, where that is known before anything is changed */
+  /**
+   * @throws Error for a module that is nowhere, where that is known before anything is changed. What the stack config
+   *   wanted already and the host has no longer, as after an upgrade of the distribution, is a difference instead.
+   */
   diff(state, inputs) {
-    const isSame = state.source === inputs.source && state.path === inputs.path;
-    const problems = isSame ? missing(inputs.modules, state.offered, inputs) : [];
+    const isAnotherList =
+      state.source === inputs.source &&
+      state.path === inputs.path &&
+      !isDeepStrictEqual(state.modules, inputs.modules);
+    const problems = isAnotherList ? missing(inputs.modules, state.offered, inputs) : [];
     if (problems.length > 0) throw new Error(problems.join("\n"));
     return communityModulesHandler.inputs.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
   },
@@ -45,7 +51,9 @@ export const communityModulesHandler: Handler<Inputs, State> = {
   async read(host, state) {
     const found = await look(host, state.path);
     if (state.path && !found.isThere) return undefined;
-    return { ...state, offered: offers(state, found), differing: differences(state.written, found.files) };
+    const offered = offers(state, found);
+    const gone = lacking(state.modules, offered).map((name) => `module ${name} is missing`);
+    return { ...state, offered, differing: [...differences(state.written, found.files), ...gone] };
   },
 
   async update(host, state, inputs) {
@@ -150,21 +158,22 @@ export function missing(
   offered: string[],
   { source, revision }: Pick<Inputs, "source" | "revision">,
 ): string[] {
-  if (offered.length === 0) return [];
   const where =
     source === "package"
       ? "the distribution's package prosody-modules"
       : source === "directory"
         ? "your directory"
         : `${source} at revision ${revision}`;
-  return modules
-    .filter((name) => !offered.includes(name))
-    .map((name) => {
-      const near = closest(name, offered);
-      const advice = near ? `did you mean ${near}?` : "take it out with prosody:disabledModules.";
-      return `module ${name}: neither Prosody nor ${where} has it; ${advice}`;
-    });
+  return lacking(modules, offered).map((name) => {
+    const near = closest(name, offered);
+    const advice = near ? `did you mean ${near}?` : "take it out with prosody:disabledModules.";
+    return `module ${name}: neither Prosody nor ${where} has it; ${advice}`;
+  });
 }
+
+/** Those that the host can't load; none while nobody can tell what it can. */
+const lacking = (modules: string[], offered: string[]): string[] =>
+  offered.length === 0 ? [] : modules.filter((name) => !offered.includes(name));
 
 async function keep(host: Host, { path, written }: State): Promise<void> {
   if (path) await keepChanges(host, "modules", path, written, await look(host, path));

@@ -50,12 +50,13 @@ describe("npm run init", () => {
   });
 
   /** Starts it on a terminal, with somebody who types. */
-  function typed(flags: string[] = [], more: NodeJS.ProcessEnv = {}): Terminal {
-    const args = [path.join(root, "tools/run.cjs"), "init", "--cwd", project, "--resolver", host.address];
-    const terminal = new Terminal(process.execPath, [...args, ...flags], {
-      cwd: project,
-      env: { ...env, ...more },
-    });
+  const typed = (flags: string[] = [], more: NodeJS.ProcessEnv = {}): Terminal =>
+    onTerminal(["init", "--cwd", project, "--resolver", host.address, ...flags], more);
+
+  /** @param within a command that runs the tool */
+  function onTerminal(args: string[], more: NodeJS.ProcessEnv, within: string[] = []): Terminal {
+    const [program, ...rest] = [...within, process.execPath, path.join(root, "tools/run.cjs"), ...args];
+    const terminal = new Terminal(program!, rest, { cwd: project, env: { ...env, ...more } });
     terminals.push(terminal);
     return terminal;
   }
@@ -265,11 +266,59 @@ describe("npm run init", () => {
     expect(fs.existsSync(path.join(project, "Pulumi.third.yaml"))).toBe(false);
   }, 60_000);
 
+  test("keeps the state on this machine where somebody wants that; whoever needs the passphrase later asks for it", async () => {
+    const home = path.join(directory, "her-home");
+    fs.mkdirSync(home);
+    // Pulumi takes the user's home from here, whatever HOME says.
+    const passwd = path.join(directory, "passwd");
+    const users = fs.readFileSync("/etc/passwd", "utf8");
+    fs.writeFileSync(passwd, users.replace(/^(root:.*:)[^:]+(:[^:]*)$/m, `$1${home}$2`));
+    const hers = { PULUMI_BACKEND_URL: undefined, HOME: home };
+    const atHome = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', passwd];
+    const flags = Object.entries({
+      stack: "fourth",
+      address: host.address,
+      user: "root",
+      "private-key-file": host.privateKeyFile,
+      "host-key": host.hostKey,
+      domain: "example.test",
+      jid: "alice@example.test",
+      certificate: "selfSigned",
+    }).flatMap(([flag, value]) => [`--${flag}`, value]);
+    const terminal = onTerminal(
+      ["init", "--cwd", project, "--resolver", host.address, ...flags],
+      hers,
+      atHome,
+    );
+    await terminal.answer("In files on this machine (pulumi login --local)? [Y/n] ", "");
+    await terminal.answer("Passphrase for the stack's secrets", passphrase);
+    await terminal.answer("Once more: ", passphrase);
+    await terminal.answer("Its password: ", password);
+    await terminal.answer("Once more: ", password);
+    const code = await terminal.ended;
+    expect({ code, text: terminal.text }).toEqual({ code: 0, text: expect.any(String) });
+    expect(fs.readdirSync(path.join(home, ".pulumi/stacks/prosody"))).toContain("fourth.json");
+
+    const compare = onTerminal(["compare", "--stack", "fourth"], hers, atHome);
+    await compare.answer("Passphrase of the stack's secrets: ", passphrase);
+    expect({ code: await compare.ended, text: compare.text }).toEqual({
+      code: 1,
+      text: expect.stringContaining("alice@example.test"),
+    });
+    expect(
+      await tool(["compare", "--stack", "fourth"], "", { ...hers, PULUMI_CONFIG_PASSPHRASE: undefined }),
+    ).toEqual({
+      code: 2,
+      text: "The stack's secrets need a passphrase: set PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE.\n",
+    });
+  }, 120_000);
+
   test("shows no secret, neither on a screen, in a file, nor in arguments", () => {
     const seen = [
       ...terminals.map(({ text }) => text),
       written("prod"),
       written("second"),
+      written("fourth"),
       fs.readFileSync(log, "utf8"),
     ].join("\n");
     expect(seen).toContain('config set --stack prod --path --secret jids["alice@example.test"]');

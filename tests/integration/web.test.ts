@@ -4,14 +4,15 @@ import { login } from "../../tools/login";
 import { fetchHttps } from "../../verify/net/https";
 import { namesAt } from "../../verify/net/names";
 import { openBrowser, screenshot, trace, visitor } from "../helpers/browser";
-import { type Certificate, certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { hostConfig } from "../helpers/host";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, Client } from "../helpers/users";
 
 const clean = { code: 0, text: expect.any(String), rows: [] };
 const done = { code: 0, text: expect.any(String) };
 
-describe.each(debians)("web pages on %s", (release) => {
+describe.each(allReleases)("web pages on %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -48,14 +49,8 @@ describe.each(debians)("web pages on %s", (release) => {
     host = await lab(`web-${release}`, { release });
     tls = await certificate("example.test");
     stack = await Stack.create({
-      host: { address: host.address, privateKeyFile: host.privateKeyFile, hostKey: host.hostKey },
-      domains: {
-        "example.test": {
-          certificate: tls.certificateFile,
-          keyFile: tls.keyFile,
-          intermediates: [tls.intermediateFile],
-        },
-      },
+      host: hostConfig(host),
+      domains: { "example.test": filesOf(tls) },
       jids: { [alice.jid]: secret(alice.password) },
       admins: [alice.jid],
       turn: false,
@@ -187,7 +182,7 @@ describe.each(debians)("web pages on %s", (release) => {
     expect(await stack.up()).toEqual(done);
     expect(await host.exec(`grep -c inform ${file} || true`)).toBe("0\n");
     expect(await stack.drift()).toEqual(clean);
-  }, 120_000);
+  }, 240_000);
 
   test("the web client is on the host, none of it in the state; other files show, and up repairs them", async () => {
     await stack.configure({ webClient: true, firewall: { https443: true } });
@@ -241,7 +236,7 @@ describe.each(debians)("web pages on %s", (release) => {
     expect(await stack.up()).toEqual(done);
     expect(await stack.drift()).toEqual(clean);
     expect(await host.exec("ls /var/backups/prosody-pulumi")).toMatch(/^web-client-\d+T\d+Z\.tar\.gz$/m);
-  }, 180_000);
+  }, 400_000);
 
   test("in a browser an invited person makes the account, and talks to somebody; no other server is asked", async () => {
     const someone = await Client.open(server(), alice.jid, alice.password);

@@ -1,8 +1,15 @@
 import { run } from "../../lab/command";
-import { askPassphrase } from "../passphrase";
 import { confirm } from "../prompt";
 import { setOptions } from "../set-options";
-import { placeOf, type RawConfig, rawConfigOf, type StackPlace } from "../stack";
+import {
+  hasPassphrase,
+  placeOf,
+  type RawConfig,
+  rawConfigOf,
+  type StackPlace,
+  unlocked,
+  withPassphrase,
+} from "../stack";
 import { changes } from "./stack-config";
 
 /** The stack that is to be configured. */
@@ -22,17 +29,17 @@ export interface Target {
 export async function openStack(name: string, cwd: string, onTerminal: boolean): Promise<Target> {
   const found = await placeOf(name, cwd);
   const backend = await backendOf(found, onTerminal);
+  const place = await unlocked(found, onTerminal);
   try {
-    return { place: found, exists: true, config: await rawConfigOf(found) };
-  } catch (error) {
-    const { message } = error as Error;
-    const isNew = /no stack named/.test(message);
-    const isLocked = /passphrase must be set/.test(message);
-    if (!isNew && !isLocked) throw error;
-    const place =
-      isLocked || needsPassphrase(backend, found) ? await withPassphrase(found, isNew, onTerminal) : found;
-    if (isNew) return { place, exists: false, config: { raw: {}, encrypted: new Set() } };
     return { place, exists: true, config: await rawConfigOf(place) };
+  } catch (error) {
+    if (!/no stack named/.test((error as Error).message)) throw error;
+    const isServed = /^https?:/.test(backend); // Pulumi's service has keys of its own
+    return {
+      place: isServed || hasPassphrase(place) ? place : await withPassphrase(place, true, onTerminal),
+      exists: false,
+      config: { raw: {}, encrypted: new Set() },
+    };
   }
 }
 
@@ -67,22 +74,4 @@ async function backendOf(place: StackPlace, onTerminal: boolean): Promise<string
     );
   await run(place.bin, ["--non-interactive", "login", "--local"], place);
   return (JSON.parse((await who()).stdout) as { url: string }).url;
-}
-
-/** Pulumi's service has keys of its own; everywhere else a new stack gets a passphrase. */
-function needsPassphrase(backend: string, { env }: StackPlace): boolean {
-  const given = env.PULUMI_CONFIG_PASSPHRASE ?? env.PULUMI_CONFIG_PASSPHRASE_FILE;
-  return given === undefined && !/^https?:/.test(backend);
-}
-
-async function withPassphrase(place: StackPlace, isNew: boolean, onTerminal: boolean): Promise<StackPlace> {
-  if (!onTerminal)
-    throw new Error(
-      "The stack's secrets need a passphrase: set PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE.",
-    );
-  const question = isNew
-    ? "Passphrase for the stack's secrets, which Pulumi will ask for: "
-    : "Passphrase of the stack's secrets: ";
-  const passphrase = await askPassphrase(question, isNew);
-  return { ...place, env: { ...place.env, PULUMI_CONFIG_PASSPHRASE: passphrase.reveal() } };
 }

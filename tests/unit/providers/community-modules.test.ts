@@ -76,6 +76,21 @@ test("and of the preview, where the origin stays", () => {
   expect(missing(["x"], [], { source: "package", revision: "" })).toEqual([]);
 });
 
+test("one that the host has no longer is a difference, which another list of modules puts right", async () => {
+  const had = state({
+    source: "package",
+    revision: "",
+    path: "",
+    modules: ["old", "vcard_muc"],
+    written: {},
+  });
+  const host = new FakeHost({ answers: { [read]: "module ping\nmodule old\npackaged old\n" } });
+  const seen = (await modules.read(host, had))!;
+  expect(seen).toEqual({ ...had, offered: ["old", "ping"], differing: ["module vcard_muc is missing"] });
+  expect(modules.diff!(seen, { ...had, differing: [] })).toEqual(["differing"]);
+  expect(modules.diff!(seen, { ...had, modules: ["old"], differing: [] })).toEqual(["modules", "differing"]);
+});
+
 test("a repair asks for the revision that the tag was", async () => {
   const edited = there.replace(sum("x"), sum("y"));
   let now = edited;

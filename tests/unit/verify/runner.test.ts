@@ -1,4 +1,4 @@
-import { type Check, type Context, Untested } from "../../../verify/check";
+import { type Check, type Context, FailedElsewhere, Untested } from "../../../verify/check";
 import type { Expected } from "../../../verify/expected";
 import { runChecks } from "../../../verify/runner";
 
@@ -62,6 +62,15 @@ describe("the runner", () => {
       undefined,
     ]);
     expect(closed.sort()).toEqual(["bad", "good", "slow", "untried"]);
+  });
+
+  test("names what turns it green, also where that is not the check's own option", async () => {
+    const { lines } = runner([
+      check("shut", () => Promise.reject(new FailedElsewhere("nobody can connect", "DNS records"))),
+    ]);
+    expect(await lines).toMatchObject([
+      { status: "failed", detail: "nobody can connect", option: "DNS records" },
+    ]);
   });
 
   test("gives up a check that takes too long, and goes on", async () => {
