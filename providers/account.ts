@@ -28,6 +28,6 @@ export interface AccountState extends Common {
 /** An account of a virtual host, see {@link AccountInputs}. A deletion leaves an archive of its data on the host. */
 export class Account extends ProsodyResource<AccountInputs> {
   constructor(name: string, inputs: InputsOf<AccountInputs>, options?: pulumi.CustomResourceOptions) {
-    super("Account", name, inputs, ["verifier"], ["password", "verifier"], options);
+    super("Account", name, inputs, [], ["password", "verifier"], options);
   }
 }
