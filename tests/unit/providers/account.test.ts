@@ -222,6 +222,27 @@ describe("read", () => {
   });
 });
 
+test("what is left out stands for an account that is to exist, with the policy initial", async () => {
+  const { exists: _, policy: __, ...inputs } = wanted;
+  const made = await create(
+    changing(() => ({ account: stored(theirs) })),
+    inputs,
+  );
+  expect(made).toEqual({ server: "server", jid: "alice@example.test", verifier: theirs });
+  expect(check!({ ...inputs, password: "" })).toHaveLength(1);
+  expect(await diff!(made, inputs)).toEqual([]);
+  expect(await diff!(made, wanted)).toEqual([]);
+  expect(await diff!(made, { ...inputs, policy: "enforced" })).toEqual(["policy", "password"]);
+  expect(await diff!(made, absent)).toEqual(["exists"]);
+  const list = (jid: string) => `${JSON.stringify({ jid, account: stored(ours) })}\n{"complete":true}\n`;
+  expect(await read(listing(list("alice@example.test")), made)).toEqual({ ...made, verifier: ours });
+  expect(await read(listing(list("bob@example.test")), made)).toBeUndefined();
+  const host = changing(() => ({}));
+  expect(await update(host, made, absent)).toEqual(gone);
+  await remove(host, made);
+  expect(done(host)).toEqual(["delete", "delete"]);
+});
+
 describe("update", () => {
   test("sets the password only on a mismatch", async () => {
     const host = changing(() => ({ account: stored(ours) }));
