@@ -36,13 +36,15 @@ export interface Timed {
 
 /** A stack whose phases are timed: the project itself, or the floor. */
 export class TimedStack {
-  readonly #probe = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-probe-"));
+  readonly #probe = temporary();
 
   private constructor(
     readonly stack: Stack,
     /** The stack config for this many JIDs, or resources. */
     private readonly config: (count: number) => Record<string, ConfigValue>,
     private readonly count: number,
+    /** What the stack config refers to. */
+    private readonly files?: string,
   ) {}
 
   /** The project with so many JIDs on these hosts. */
@@ -51,7 +53,8 @@ export class TimedStack {
     jids: number,
     engine: Record<string, string>,
   ): Promise<TimedStack> {
-    return TimedStack.#create(root, (count) => ourConfig(hosts, count), jids, engine);
+    const files = temporary();
+    return TimedStack.#create(root, (count) => ourConfig(hosts, count, files), jids, engine, files);
   }
 
   /** So many resources that do nothing. */
@@ -64,9 +67,10 @@ export class TimedStack {
     config: (count: number) => Record<string, ConfigValue>,
     count: number,
     engine: Record<string, string>,
+    files?: string,
   ): Promise<TimedStack> {
     const stack = await Stack.create(config(count), program);
-    const timed = new TimedStack(stack, config, count);
+    const timed = new TimedStack(stack, config, count, files);
     stack.env = {
       ...engine,
       NODE_OPTIONS: `--require=${path.join(root, "bench/probe.cjs")}`,
@@ -110,12 +114,25 @@ export class TimedStack {
 
   remove(): void {
     this.stack.remove();
-    fs.rmSync(this.#probe, { recursive: true, force: true });
+    for (const directory of [this.#probe, this.files])
+      if (directory) fs.rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** A default server per host, ports let through and labelled, with accounts. */
-export function ourConfig(hosts: readonly BenchHost[], jids: number): Record<string, ConfigValue> {
+const temporary = () => fs.mkdtempSync(path.join(os.tmpdir(), "prosody-bench-"));
+
+/** More accounts than this go into a file: the engine could not hand them on. */
+const most = 1500;
+
+/**
+ * A default server per host, ports let through and labelled, with accounts.
+ * @param files directory for files of accounts
+ */
+export function ourConfig(
+  hosts: readonly BenchHost[],
+  jids: number,
+  files = "",
+): Record<string, ConfigValue> {
   const all = accounts(hosts, jids);
   const servers = hosts.map(({ lab, server, domain, tls }) => {
     const own = all.filter(({ jid }) => jid.endsWith(`@${domain}`));
@@ -130,11 +147,20 @@ export function ourConfig(hosts: readonly BenchHost[], jids: number): Record<str
             intermediates: [tls.intermediateFile],
           },
         },
-        jids: Object.fromEntries(own.map(({ jid, password }) => [jid, secret(password)])),
+        ...(jids > most
+          ? { jidsFile: jidsFile(path.join(files, `jids-${server}.yaml`), own) }
+          : { jids: Object.fromEntries(own.map(({ jid, password }) => [jid, secret(password)])) }),
         firewall: "require",
         selinux: "require",
       },
     ] as const;
   });
   return servers.length === 1 ? servers[0]![1] : { servers: Object.fromEntries(servers) };
+}
+
+function jidsFile(file: string, accounts: { jid: string; password: string }[]): string {
+  fs.writeFileSync(file, accounts.map(({ jid, password }) => `${jid}: '${password}'\n`).join(""), {
+    mode: 0o600,
+  });
+  return file;
 }

@@ -9,13 +9,13 @@ Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench
 - *\`preview\` and \`up\` at 1,000 JIDs*: the same and, per account, secrets and a verifier that the engine encrypts, decrypts and compares, which resources that do nothing have not.
 - *First \`up\` and \`destroy\`*: the floor makes nothing. Here SELinux's policy is linked anew (1 to 2 s), firewalld is changed (1.5 s), Prosody and coturn restart, each password is hashed by Prosody (6 ms each, one at a time, so that it goes on serving), and what is deleted is archived first; these wait for each other, because ports are labelled before Prosody binds them and opened after. The limit in the profile is the longest single one of them, which no order can undercut.
 - *Against Ansible*: engine, program and provider take 2.5 to 3.5 s before anything is looked at, on two cores that the host shares.
-- *5,000 JIDs* can't be deployed: the engine hands the stack config to the program in one variable of the environment, and Linux takes 128 KiB in one. That is about 2,000 JIDs.
 - *Memory at 1,000 JIDs* is past 200 MB already; 145 MB of it are Pulumi's SDK with no resource at all.`,
   times: `Seconds, \`min / **median** / max\` of the rounds of one run, in which the three take turns.
 
 - *Floor*: as many resources that do nothing, on the same engine with the same settings (\`bench/floor/\`).
 - *Ours*: a default server with the ports let through firewalld and labelled in SELinux's policy. Packages are installed already.
 - *Ansible*: the same files, ports, labels and accounts by \`bench/playbook.yml\`, with ansible-core 2.19, pipelining and ControlPersist, and one script for all accounts. It has no \`destroy\`.
+- More than 1,500 JIDs stand in a file (\`jidsFile\`).
 - *Round trips* are remote commands, the one at log-in included; *provider* is the most memory that the process had.`,
   profile: `One run of each phase. Each moment goes to the first part of the list that was under way. The limit of remote work is its longest single command, that of the log-in is the quickest one, and that of the others is what the floor took for the same part.`,
   checkpoints: `The engine writes its whole state before and after each operation, so that time grows with the square of the number of resources. \`PULUMI_SKIP_CHECKPOINTS=true\` has it write once, at the end; \`PULUMI_PARALLEL=64\` lets it work on more resources at a time than four per core, which matters because each waits for the host.

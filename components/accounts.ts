@@ -22,9 +22,8 @@ export class Accounts extends Part {
         {
           server: args.server,
           jid,
-          exists: password !== undefined,
-          password: password && pulumi.secret(password.reveal()),
-          policy,
+          ...(password ? { password: pulumi.secret(password.reveal()) } : { exists: false }),
+          ...(policy === "enforced" && { policy }),
         },
         this.child,
       );

@@ -21,6 +21,9 @@ export interface ProsodyConfigArgs {
 
 /** Prosody's configuration for the installed version, and the service that runs it. */
 export class ProsodyConfig extends Part {
+  /** Runs with the configuration; whoever needs both waits for it alone. */
+  readonly service: Service;
+
   constructor(name: string, args: ProsodyConfigArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyConfig", name, options);
     const server = args.server.name;
@@ -49,7 +52,7 @@ export class ProsodyConfig extends Part {
       { server, files, secrets: pulumi.secret(secrets), live: true },
       this.child,
     );
-    new Service(
+    this.service = new Service(
       perServer(server, "prosody"),
       { server, unit: "prosody.service", enabled: true, active: true },
       { ...this.child, dependsOn: configuration },

@@ -101,7 +101,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
     const accounts = new Accounts(
       name,
       { server: name, jids: server.jids },
-      { parent: this, dependsOn: config },
+      { parent: this, dependsOn: config.service },
     );
     // Last, so that nobody is sent to a server that is not there yet; and first to go.
     const records = dnsRecords(server);

@@ -17,6 +17,8 @@ export interface Files {
   exists(absolute: string): boolean;
   /** Paths of all files below a directory, relative to it. @throws Error with a `code` of node:fs */
   list(absolute: string): string[];
+  /** Permission bits, as in chmod. @throws Error with a `code` of node:fs */
+  mode(absolute: string): number;
   /** @throws Error with a `code` of node:fs, such as ENOENT */
   read(absolute: string): string;
 }
@@ -31,6 +33,7 @@ export function thisMachine(): Environment {
           .filter((entry) => !entry.isDirectory())
           .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)))
           .sort(),
+      mode: (file) => statSync(file).mode & 0o777,
       read: (file) => readFileSync(file, "utf8"),
     }),
     now: new Date(),

@@ -18,7 +18,7 @@ function parsePassword(text: string): Secret | undefined {
   if (text === "") return undefined;
   if (nothings.includes(text.toLowerCase()))
     throw new Refused(
-      "this word for nothing is no password; an account that must not exist has an empty value: pulumi config set --path 'jids[\"JID\"]' ''",
+      "this word for nothing is no password; an account that must not exist has an empty value, in the stack config by pulumi config set --path 'jids[\"JID\"]' ''",
     );
   if (/[\r\n]$/.test(text))
     throw new Refused(
@@ -46,7 +46,7 @@ const password = z
   });
 
 /** A password alone, or nothing, stands for a map with `password`. */
-const account = z.preprocess(
+export const account = z.preprocess(
   (value) => (isMap(value) ? value : { password: value }),
   z.strictObject({
     password,

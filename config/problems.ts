@@ -74,7 +74,8 @@ const needless: Readonly<Record<string, string>> = {
   xmpp: "what was below xmpp stands beside it now: prosody:jids, prosody:ports and so on",
   assembled: "the chain is put together on the host; leave it out",
   user_may_read: "Prosody may read its keys by itself; leave it out",
-  secure: "this was encrypted for another stack; set it anew with pulumi config set --path --secret",
+  secure:
+    "only the stack config for which this was encrypted can have it; set it anew with pulumi config set --path --secret",
 };
 
 /**
@@ -101,6 +102,8 @@ export function problemsFrom(
   const problems = sorted.flatMap((issue): Problem[] => {
     if (issue.code === "unrecognized_keys")
       return issue.keys.map((key) => unknownOption([...issue.path, key], schema));
+    if (issue.code === "custom" && issue.params?.elsewhere)
+      return [{ option: issue.params.elsewhere as string, message: issue.message }];
     const path = asWritten(issue.path, raw);
     const option = optionPath(path);
     if (issue.code === "invalid_key") return issue.issues.map(({ message }) => ({ option, message }));

@@ -39,9 +39,17 @@ export function isBroken(ctx: z.RefinementCtx, key: PropertyKey): boolean {
   return ctx.issues.some(({ path }) => path?.[0] === key);
 }
 
-/** Reports a problem at a place below the value that is being checked. */
-export function refuse(ctx: z.RefinementCtx, message: string, path: PropertyKey[] = []): void {
-  ctx.addIssue({ code: "custom", message, path });
+/**
+ * Reports a problem at a place below the value that is being checked.
+ * @param elsewhere the place as users are to see it, where it is in no option but in a file
+ */
+export function refuse(
+  ctx: z.RefinementCtx,
+  message: string,
+  path: PropertyKey[] = [],
+  elsewhere?: string,
+): void {
+  ctx.addIssue({ code: "custom", message, path, params: { elsewhere } });
 }
 
 /**

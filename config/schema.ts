@@ -10,6 +10,7 @@ import { checkHooks, hooks } from "./hooks";
 import { host } from "./host";
 import { checkFirewall, firewall, selinux } from "./host-access";
 import { absentAccounts, admins, jids } from "./jids";
+import { jidsFile } from "./jids-file";
 import { logging } from "./logging";
 import { checkMetrics, metrics } from "./metrics";
 import { checkModules, disabledModules, extraModules, modules } from "./modules";
@@ -29,6 +30,8 @@ import { checkWebClient, webClient } from "./web-client";
 export interface Surroundings extends Environment {
   /** The virtual hosts that are written well. */
   domains: readonly string[];
+  /** JIDs of the option `jids`, as they are written. */
+  jids: readonly string[];
   sshPort: number;
   /** Top-level options that hold a secret somewhere. */
   encrypted: ReadonlySet<string>;
@@ -45,6 +48,7 @@ export function surroundings(
     ...env,
     encrypted,
     domains: isMap(raw.domains) ? domainNames(raw.domains) : [],
+    jids: isMap(raw.jids) ? Object.keys(raw.jids) : [],
     sshPort: typeof port === "number" ? port : 22,
   };
 }
@@ -59,6 +63,7 @@ export const schema = (around: Surroundings) =>
       host: host(around),
       domains: domains(around),
       jids: jids(around.domains),
+      jidsFile: jidsFile(around.files, around),
       admins: admins(),
       ports: ports(around.sshPort),
       conference: conference(around.domains),
@@ -94,38 +99,61 @@ export const schema = (around: Surroundings) =>
       checkFirewall(given, around.sshPort, ctx);
       checkHooks(given, ctx, around);
     }, always)
-    .transform(({ host, admins, contacts, proxy65, turn, upload, ports, dns, ...rest }): Server => {
-      const abuse = admins.length
-        ? admins.map((jid) => `xmpp:${encodeURI(jid)}`)
-        : [`mailto:postmaster@${rest.domains[0]!.name}`];
-      return {
-        ...rest,
-        name: defaultServer,
+    .transform(
+      ({
         host,
+        jids,
+        jidsFile = [],
         admins,
+        contacts,
+        proxy65,
+        turn,
+        upload,
         ports,
-        dns: settleDns(dns, host),
-        proxy65: { ...proxy65, enabled: proxy65.enabled ?? ports.proxy65 !== false },
-        turn: {
-          ...turn,
-          enabled: hasTurn(turn.enabled, ports),
-          tls: ports.turnTls !== false && serves(rest.domains[0]!, turnHost(turn, rest.domains)),
-        },
-        upload: { ...upload, enabled: upload.enabled ?? ports.https !== false },
-        contacts: { admin: [], support: [], security: [], ...contacts, abuse: contacts.abuse ?? abuse },
-      };
-    });
+        dns,
+        ...rest
+      }): Server => {
+        const abuse = admins.length
+          ? admins.map((jid) => `xmpp:${encodeURI(jid)}`)
+          : [`mailto:postmaster@${rest.domains[0]!.name}`];
+        return {
+          ...rest,
+          name: defaultServer,
+          host,
+          jids: [...jids, ...jidsFile],
+          admins,
+          ports,
+          dns: settleDns(dns, host),
+          proxy65: { ...proxy65, enabled: proxy65.enabled ?? ports.proxy65 !== false },
+          turn: {
+            ...turn,
+            enabled: hasTurn(turn.enabled, ports),
+            tls: ports.turnTls !== false && serves(rest.domains[0]!, turnHost(turn, rest.domains)),
+          },
+          upload: { ...upload, enabled: upload.enabled ?? ports.https !== false },
+          contacts: { admin: [], support: [], security: [], ...contacts, abuse: contacts.abuse ?? abuse },
+        };
+      },
+    );
 
 /** The host asks for a certificate with all names; one of the user's has what it has. */
 function serves({ certificate }: Domain, name: string): boolean {
   return !certificate || covers(new X509Certificate(certificate.certificate), name);
 }
 
-function checkAdmins({ jids, admins }: { jids?: unknown; admins?: unknown }, ctx: z.RefinementCtx): void {
-  if (!Array.isArray(admins)) return;
-  const absent = absentAccounts(jids);
-  admins.forEach((admin, index) => {
-    if (absent.includes(admin))
-      refuse(ctx, "prosody:jids says that this account must not exist; decide for one", ["admins", index]);
-  });
+function checkAdmins(
+  given: { jids?: unknown; jidsFile?: unknown; admins?: unknown },
+  ctx: z.RefinementCtx,
+): void {
+  if (!Array.isArray(given.admins)) return;
+  for (const option of ["jids", "jidsFile"] as const) {
+    const absent = absentAccounts(given[option]);
+    given.admins.forEach((admin, index) => {
+      if (absent.includes(admin))
+        refuse(ctx, `prosody:${option} says that this account must not exist; decide for one`, [
+          "admins",
+          index,
+        ]);
+    });
+  }
 }

@@ -7,12 +7,12 @@ import { attempt, Refused } from "./refused";
 import { defaultServer, type Server } from "./settings";
 
 /** Options that each server has of its own; the others may be shared. */
-const own = ["host", "domains", "jids"];
+const own = ["host", "domains", "jids", "jidsFile"];
 
 /** What is said of the option `servers` besides what its entries are. */
 export const serversMeta = {
   description:
-    "Several servers in one stack: a map from the name of each to its options, which are those of this page. `host`, `domains` and `jids` stand there and not at the top level; any other option at the top level is the default of all servers, and is replaced as a whole by a server that has it, too. Names (lower-case letters, digits, hyphens, dots, underscores) go into resource names: keep them. A stack that gets its second server calls the first one `prosody`, and nothing about it changes.",
+    "Several servers in one stack: a map from the name of each to its options, which are those of this page. `host`, `domains`, `jids` and `jidsFile` stand there and not at the top level; any other option at the top level is the default of all servers, and is replaced as a whole by a server that has it, too. Names (lower-case letters, digits, hyphens, dots, underscores) go into resource names: keep them. A stack that gets its second server calls the first one `prosody`, and nothing about it changes.",
   form: "map from name to a server's options",
   otherwise: "one server, described at the top level",
   example: `servers:

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { unicodeDomain } from "../config/domain-name";
-import { verifierOf } from "./facts/accounts";
+import { type Stored, verifierOf } from "./facts/accounts";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
 import type { Verifier } from "./scram";
@@ -64,7 +64,7 @@ function result(line: string | undefined): Verifier | undefined | Error {
     return new Error(
       "Prosody gave no answer about this account. See journalctl -u prosody on the host, then run this again.",
     );
-  const { error, account } = JSON.parse(line) as { error?: string; account?: Partial<Verifier> };
+  const { error, account } = JSON.parse(line) as { error?: string; account?: Stored };
   if (error !== undefined) return new Error(error);
   return account && verifierOf(account);
 }

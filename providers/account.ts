@@ -3,24 +3,28 @@ import type { Common } from "./handler";
 import { type InputsOf, ProsodyResource } from "./resource";
 import type { Verifier } from "./scram";
 
-/** An account, or the promise that there is none. */
+/**
+ * An account, or the promise that there is none. The engine's work grows with each property of each account, so that
+ * what nearly all have in common is left out.
+ */
 export interface AccountInputs extends Common {
   /** Bare JID, normalised. */
   jid: string;
-  exists: boolean;
+  /** Default true. */
+  exists?: boolean;
   /** Secret; not set when the account must not exist. */
   password?: string;
   /**
    * `initial`: the password is set when the account is made, or when it has none. `enforced`: a different one is
-   * drift.
+   * drift. Default `initial`.
    */
-  policy: "initial" | "enforced";
+  policy?: "initial" | "enforced";
 }
 
 export interface AccountState extends Common {
   jid: string;
-  exists: boolean;
-  policy: "initial" | "enforced";
+  exists?: boolean;
+  policy?: "initial" | "enforced";
   /** The SCRAM verifier on the host (RFC 5802); secret. `undefined` when there is no account, or no password. */
   verifier?: Verifier;
 }
@@ -28,6 +32,6 @@ export interface AccountState extends Common {
 /** An account of a virtual host, see {@link AccountInputs}. A deletion leaves an archive of its data on the host. */
 export class Account extends ProsodyResource<AccountInputs> {
   constructor(name: string, inputs: InputsOf<AccountInputs>, options?: pulumi.CustomResourceOptions) {
-    super("Account", name, inputs, ["verifier"], ["password", "verifier"], options);
+    super("Account", name, inputs, [], ["password", "verifier"], options);
   }
 }

@@ -22,6 +22,6 @@ export interface DatabaseState extends Common {
 /** See {@link DatabaseInputs}. A deletion leaves database and role where they are: the data are the users'. */
 export class Database extends ProsodyResource<DatabaseInputs> {
   constructor(name: string, inputs: InputsOf<DatabaseInputs>, options?: pulumi.CustomResourceOptions) {
-    super("Database", name, inputs, ["verifier"], ["password", "verifier"], options);
+    super("Database", name, inputs, [], ["password", "verifier"], options);
   }
 }

@@ -30,7 +30,7 @@ export abstract class ProsodyResource<Inputs extends Common> extends pulumi.Cust
       `pulumi-nodejs:prosody:${kind}`,
       name,
       { ...unset, ...inputs, __provider: trampoline(kind) },
-      pulumi.mergeOptions(options, { additionalSecretOutputs: [...secrets] }),
+      { ...options, additionalSecretOutputs: [...secrets] },
     );
   }
 }

@@ -2,15 +2,11 @@ import { createHash, createHmac, pbkdf2, randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 import saslprep from "@mongodb-js/saslprep";
 
-/** What a server keeps of a password: enough to check it, not enough to log in (RFC 5802, RFC 7677). */
-export interface Verifier {
-  /** As text: Prosody takes the letters of a UUID for the salt's bytes. */
-  salt: string;
-  iterations: number;
-  /** Hexadecimal, as `serverKey`; 20 bytes with SCRAM-SHA-1, 32 with SCRAM-SHA-256. */
-  storedKey: string;
-  serverKey: string;
-}
+/**
+ * What a server keeps of a password: enough to check it, not enough to log in (RFC 5802, RFC 7677). As PostgreSQL
+ * writes it, `SCRAM-SHA-1$ITERATIONS:SALT$STOREDKEY:SERVERKEY` with Base64: one short text in the state.
+ */
+export type Verifier = string;
 
 type Hash = "sha1" | "sha256";
 
@@ -25,22 +21,22 @@ const answers = new Map<string, Promise<boolean>>();
  * False for a password that SASLprep (RFC 4013) does not take, since nobody can log in with it.
  */
 export function matches(password: string, known: Verifier): Promise<boolean> {
-  const question = JSON.stringify([password, known.salt, known.iterations, known.storedKey, known.serverKey]);
+  const question = JSON.stringify([password, known]);
   const answer = answers.get(question) ?? compare(password, known);
   answers.set(question, answer);
   return answer;
 }
 
 async function compare(password: string, known: Verifier): Promise<boolean> {
-  const hash = known.storedKey.length === 2 * sizes.sha256 ? "sha256" : "sha1";
+  const [, bits, iterations, salt] = /^SCRAM-SHA-(1|256)\$(\d+):([^$]+)\$/.exec(known) ?? [];
   const prepared = prepare(password);
-  if (prepared === undefined) return false;
-  const { storedKey, serverKey } = await keys(prepared, known.salt, known.iterations, hash);
-  return storedKey === known.storedKey && serverKey === known.serverKey;
+  if (!salt || prepared === undefined) return false;
+  const hash = bits === "1" ? "sha1" : "sha256";
+  return (await hashed(prepared, Buffer.from(salt, "base64"), Number(iterations), hash)) === known;
 }
 
 /**
- * The verifier of a password with a fresh salt, as Prosody would make it.
+ * The verifier of a password with a fresh salt, as Prosody would make it: the salt's bytes are the letters of a UUID.
  * @throws Error, without the password, when SASLprep does not take it.
  */
 export async function verifier(
@@ -53,17 +49,28 @@ export async function verifier(
     throw new Error(
       "The password has characters that SASLprep (RFC 4013) forbids; choose another in prosody:storage.",
     );
-  const salt = randomUUID();
-  return { salt, iterations, ...(await keys(prepared, salt, iterations, hash)) };
+  return hashed(prepared, Buffer.from(randomUUID()), iterations, hash);
 }
 
-async function keys(prepared: string, salt: string, iterations: number, hash: Hash) {
+async function hashed(prepared: string, salt: Buffer, iterations: number, hash: Hash): Promise<Verifier> {
   const salted = await derive(prepared, salt, iterations, sizes[hash], hash);
   const hmac = (text: string) => createHmac(hash, salted).update(text).digest();
-  return {
-    storedKey: createHash(hash).update(hmac("Client Key")).digest("hex"),
-    serverKey: hmac("Server Key").toString("hex"),
-  };
+  const storedKey = createHash(hash).update(hmac("Client Key")).digest();
+  return textOf({ salt, iterations, storedKey, serverKey: hmac("Server Key") });
+}
+
+/** The keys tell the hash by their size. */
+export function textOf(parts: {
+  salt: Buffer;
+  iterations: number;
+  storedKey: Buffer;
+  serverKey: Buffer;
+}): Verifier {
+  const [salt, storedKey, serverKey] = [parts.salt, parts.storedKey, parts.serverKey].map((bytes) =>
+    bytes.toString("base64"),
+  );
+  const hash = parts.storedKey.length === sizes.sha1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+  return `${hash}$${parts.iterations}:${salt}$${storedKey}:${serverKey}`;
 }
 
 /** Code points that came after Unicode 3.2, emoji for one, pass: Prosody takes them as they are. */

@@ -1,7 +1,7 @@
 import { asciiDomain } from "../../config/domain-name";
 import type { Fact } from "../host";
 import { lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "../lua";
-import type { Verifier } from "../scram";
+import { textOf, type Verifier } from "../scram";
 
 /** The accounts on a host, or why they can't be told. */
 export type Accounts =
@@ -34,9 +34,17 @@ echo '{"complete":true}'`,
   alone: true,
 };
 
+/** What Prosody keeps of a password, the keys as hexadecimal text. */
+export interface Stored {
+  salt?: string;
+  iterations?: number;
+  storedKey?: string;
+  serverKey?: string;
+}
+
 interface Line {
   jid?: string;
-  account?: Partial<Verifier>;
+  account?: Stored;
   complete?: true;
   unreadable?: string;
 }
@@ -83,13 +91,13 @@ function withAscii(jid: string): string {
 }
 
 /** An account may be without a password: when its making was cut off, or it can't be read. */
-export function verifierOf({
-  salt,
-  iterations,
-  storedKey,
-  serverKey,
-}: Partial<Verifier>): Verifier | undefined {
-  return salt && iterations && storedKey && serverKey
-    ? { salt, iterations, storedKey, serverKey }
-    : undefined;
+export function verifierOf({ salt, iterations, storedKey, serverKey }: Stored): Verifier | undefined {
+  if (!salt || !iterations || !storedKey || !serverKey) return undefined;
+  const hex = (text: string) => Buffer.from(text, "hex");
+  return textOf({
+    salt: Buffer.from(salt),
+    iterations,
+    storedKey: hex(storedKey),
+    serverKey: hex(serverKey),
+  });
 }

@@ -5,7 +5,7 @@ import type { Verifier } from "../scram";
 export interface Databases {
   /** Database → its owner. */
   owners: Map<string, string>;
-  /** Role that may log in → its verifier, where that is SCRAM-SHA-256 with a salt that is text. */
+  /** Role that may log in → its verifier, where that is one. */
   roles: Map<string, Verifier | undefined>;
 }
 
@@ -25,26 +25,12 @@ SELECT 'role', rolname, rolpassword FROM pg_authid WHERE rolcanlogin;`,
     const of = (kind: string) => lines.filter(([first]) => first === kind);
     return {
       owners: new Map(of("database").map(([, name, owner]) => [name!, owner!])),
-      roles: new Map(of("role").map(([, name, password]) => [name!, verifierFrom(password ?? "")])),
+      roles: new Map(
+        of("role").map(([, name, password]) => [
+          name!,
+          password?.startsWith("SCRAM-") ? password : undefined,
+        ]),
+      ),
     };
   },
 };
-
-/** PostgreSQL's text of a verifier. */
-export function textOf({ iterations, salt, storedKey, serverKey }: Verifier): string {
-  const base64 = (hex: string) => Buffer.from(hex, "hex").toString("base64");
-  return `SCRAM-SHA-256$${iterations}:${Buffer.from(salt).toString("base64")}$${base64(storedKey)}:${base64(serverKey)}`;
-}
-
-function verifierFrom(text: string): Verifier | undefined {
-  const parts = /^SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)$/.exec(text);
-  if (!parts) return undefined;
-  const [, iterations, salt, storedKey, serverKey] = parts as unknown as string[];
-  const hex = (base64: string) => Buffer.from(base64, "base64").toString("hex");
-  return {
-    iterations: Number(iterations),
-    salt: Buffer.from(salt!, "base64").toString("utf8"),
-    storedKey: hex(storedKey!),
-    serverKey: hex(serverKey!),
-  };
-}

@@ -1,5 +1,5 @@
 import type { DatabaseInputs, DatabaseState } from "../database";
-import { databases, psql, textOf } from "../facts/databases";
+import { databases, psql } from "../facts/databases";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { matches, verifier } from "../scram";
@@ -55,7 +55,7 @@ async function bring(host: Host, inputs: DatabaseInputs): Promise<DatabaseState>
   const owner = found.owners.get(database);
   const statements = [
     found.roles.has(user) ? undefined : `CREATE ROLE "${user}" LOGIN;`,
-    isKept ? undefined : `ALTER ROLE "${user}" PASSWORD '${textOf(now)}';`,
+    isKept ? undefined : `ALTER ROLE "${user}" PASSWORD '${now}';`,
     owner === undefined
       ? `CREATE DATABASE "${database}" OWNER "${user}" ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0;`
       : undefined,

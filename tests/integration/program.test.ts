@@ -58,7 +58,7 @@ describe("the program and its provider", () => {
     if (copy) fs.rmSync(copy, { recursive: true, force: true });
   });
 
-  test("the state holds the constant trampoline, not code", async () => {
+  test("the state holds the constant trampoline, not code, and no stack traces", async () => {
     const { deployment } = JSON.parse(await stack.export());
     const accounts = deployment.resources.filter((resource: { type: string }) =>
       resource.type.endsWith(":Account"),
@@ -66,6 +66,7 @@ describe("the program and its provider", () => {
     expect(accounts.map((account: { outputs: object }) => account.outputs)).toEqual([
       expect.objectContaining({ __provider: trampoline("Account") }),
     ]);
+    expect(accounts[0]).not.toHaveProperty("stackTrace");
   });
 
   test("a long step says in the row of its resource what it waits for, and is forgotten with it", async () => {

@@ -160,9 +160,9 @@ test("a server is exactly these objects", async () => {
       ...[3478, 5000, 5222, 5223, 5269, 5270, 5281, 5349].map((port) => firewallPort(port)),
       ...["3478/udp", "5349/udp", "49152-65535/udp"].map((port) => firewallPort(port)),
       ...[5000, 5222, 5223, 5269, 5270, 5281, 5347].map((port) => selinuxPort(port)),
-      account("alice@example.test", { exists: true, password: secret("a"), policy: "initial" }),
-      account("bob@example.test", { exists: true, password: secret("b"), policy: "enforced" }),
-      account("mallory@example.test", { exists: false, policy: "initial" }),
+      account("alice@example.test", { password: secret("a") }),
+      account("bob@example.test", { password: secret("b"), policy: "enforced" }),
+      account("mallory@example.test", { exists: false }),
     ].sort(byKey),
   );
 });

@@ -29,6 +29,7 @@ const env = machine(
     "/project/certs/intermediate.crt": intermediate.certificate,
     "/project/certs/root.crt": authority.certificate,
     "/project/certs/example.net.fullchain.pem": net.certificate + authority.certificate,
+    "/project/jids.prod.yaml": "carol@example.com: hunter2",
     "/home/me/.ssh/id_ed25519": ssh.private,
     "/home/me/.ssh/known_hosts": `bastion.example.com ${sshKeyPair().public}`,
     "/run/agent": "",
@@ -65,6 +66,7 @@ test("docs/Pulumi.example.yaml is a stack config without a mistake or a warning"
       { jid: "alice@example.com", policy: "initial" },
       { jid: "bob@example.net", policy: "enforced" },
       { jid: "mallory@example.com", password: undefined },
+      { jid: "carol@example.com", policy: "initial" },
     ],
     tls: { minimum: "1.2" },
   });

@@ -43,7 +43,7 @@ test("every problem in one error that Pulumi prints as it is", () => {
   expect(load).toThrow(
     `The stack config has 4 problems; nothing was changed.
   prosody:domains: name at least one domain, with its certificate.
-  prosody:jids["alice@example.com"]: this word for nothing is no password; an account that must not exist has an empty value: pulumi config set --path 'jids["JID"]' ''.
+  prosody:jids["alice@example.com"]: this word for nothing is no password; an account that must not exist has an empty value, in the stack config by pulumi config set --path 'jids["JID"]' ''.
   prosody:ports.https = 443: Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (firewall-cmd --add-forward-port=port=443:proto=tcp:toport=PORT).
   prosody:tls: give a map with minimum.
 Every option is explained in docs/configuration.md.`,

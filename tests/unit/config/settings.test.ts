@@ -595,6 +595,32 @@ describe("where clients are sent to", () => {
   });
 });
 
+test("accounts of a file come after those of the stack config, as if they stood there", () => {
+  const text = `
+# comments, quotes and JSON are YAML, too
+bob@example.com: first-password
+"carol@example.com": { "password": "#second", "policy": "enforced" }
+Dora@Example.com: 'it''s: third'
+mallory@example.com: null
+oscar@example.com: ''
+`;
+  const env = machine({ ...files, "/project/private/jids.yaml": text });
+  const { jids } = server({ ...good(), jidsFile: "private/jids.yaml" }, [], env);
+  expect(revealed(jids)).toEqual([
+    { jid: "alice@example.com", password: { secret: "correct horse" }, policy: "initial" },
+    { jid: "bob@example.com", password: { secret: "first-password" }, policy: "initial" },
+    { jid: "carol@example.com", password: { secret: "#second" }, policy: "enforced" },
+    { jid: "dora@example.com", password: { secret: "it's: third" }, policy: "initial" },
+    { jid: "mallory@example.com", password: undefined, policy: "initial" },
+    { jid: "oscar@example.com", password: undefined, policy: "initial" },
+  ]);
+});
+
+test("a file may have no account", () => {
+  const env = machine({ ...files, "/project/jids.yaml": "{}" });
+  expect(server({ ...good(), jidsFile: "jids.yaml" }, [], env).jids).toHaveLength(1);
+});
+
 test("administrators are whom to tell about abuse", () => {
   expect(server({ ...good(), admins: ["alice@example.com", "жanna@example.com"] }).contacts.abuse).toEqual([
     "xmpp:alice@example.com",

@@ -9,6 +9,18 @@ import { type Answer, FakeHost } from "../../helpers/fake-host";
 const { create, read, update, delete: remove, diff, check } = accountHandler;
 let ours: Verifier;
 let theirs: Verifier;
+
+/** As Prosody has it. */
+function stored(known: Verifier) {
+  const [, iterations, salt, storedKey, serverKey] = known.split(/[$:]/) as string[];
+  const bytes = (base64?: string) => Buffer.from(base64!, "base64");
+  return {
+    salt: bytes(salt).toString(),
+    iterations: Number(iterations),
+    storedKey: bytes(storedKey).toString("hex"),
+    serverKey: bytes(serverKey).toString("hex"),
+  };
+}
 const wanted: AccountInputs = {
   server: "server",
   jid: "alice@example.test",
@@ -97,7 +109,7 @@ describe("check", () => {
 
 describe("create", () => {
   test("makes or adopts in one round trip, without the password in the state", async () => {
-    const host = changing(() => ({ account: theirs }));
+    const host = changing(() => ({ account: stored(theirs) }));
     expect(await create(host, wanted)).toEqual(state({ verifier: theirs }));
     expect(operations(host.ran[0]!.input)).toEqual([["set", "alice", "example.test", "ours"]]);
     expect(host.scripts).toEqual([luaScript]);
@@ -105,10 +117,10 @@ describe("create", () => {
   });
 
   test("sets an enforced password of an adopted account, and only on a mismatch", async () => {
-    const host = changing((action) => ({ account: action === "replace" ? ours : theirs }));
+    const host = changing((action) => ({ account: stored(action === "replace" ? ours : theirs) }));
     expect(await create(host, enforced)).toEqual(state({ policy: "enforced" }));
     expect(done(host)).toEqual(["set", "replace"]);
-    const same = changing(() => ({ account: ours }));
+    const same = changing(() => ({ account: stored(ours) }));
     expect(await create(same, enforced)).toEqual(state({ policy: "enforced" }));
     expect(done(same)).toEqual(["set"]);
   });
@@ -129,7 +141,9 @@ describe("create", () => {
   });
 
   test("commits together what comes together, and fails alone what fails", async () => {
-    const host = changing((_action, user) => (user === "bob" ? { error: "refused" } : { account: ours }));
+    const host = changing((_action, user) =>
+      user === "bob" ? { error: "refused" } : { account: stored(ours) },
+    );
     const results = await Promise.allSettled(
       ["alice", "bob", "carol"].map((user) => create(host, { ...wanted, jid: `${user}@example.test` })),
     );
@@ -151,7 +165,7 @@ describe("read", () => {
     `${found.map(([jid, account]) => `${JSON.stringify({ jid, account })}\n`).join("")}{"complete":true}\n`;
 
   test("finds what is there", async () => {
-    const host = listing(() => list(["bob@example.test", {}], ["alice@example.test", theirs]));
+    const host = listing(() => list(["bob@example.test", {}], ["alice@example.test", stored(theirs)]));
     expect(await read(host, state())).toEqual(state({ verifier: theirs }));
     expect(await read(host, gone)).toEqual(state({ verifier: theirs }));
     expect(await read(host, state({ jid: "bob@example.test" }))).toEqual(
@@ -160,13 +174,13 @@ describe("read", () => {
   });
 
   test("of something gone is nothing, except where it must be gone", async () => {
-    const host = listing(() => list(["bob@example.test", ours]));
+    const host = listing(() => list(["bob@example.test", stored(ours)]));
     expect(await read(host, state())).toBeUndefined();
     expect(await read(host, gone)).toEqual(gone);
   });
 
   test("a thousand accounts are one round trip", async () => {
-    const host = listing(() => list(["alice@example.test", ours]));
+    const host = listing(() => list(["alice@example.test", stored(ours)]));
     await Promise.all(Array.from({ length: 1000 }, () => read(host, state())));
     expect(host.ran).toHaveLength(1);
   });
@@ -178,12 +192,8 @@ describe("read", () => {
   });
 
   test("reads the files of a Prosody that is not installed any more", async () => {
-    const fields = {
-      salt: theirs.salt,
-      iteration_count: theirs.iterations,
-      stored_key: theirs.storedKey,
-      server_key: theirs.serverKey,
-    };
+    const { salt, iterations, storedKey, serverKey } = stored(theirs);
+    const fields = { salt, iteration_count: iterations, stored_key: storedKey, server_key: serverKey };
     const lines = Object.entries(fields).map(
       ([name, value]) => `\t["${name}"] = ${JSON.stringify(value)};\n`,
     );
@@ -202,7 +212,7 @@ describe("read", () => {
   });
 
   test("knows a domain beyond ASCII by its A-labels", async () => {
-    const host = listing(list(["alice@bücher.test", theirs]));
+    const host = listing(list(["alice@bücher.test", stored(theirs)]));
     const jid = "alice@xn--bcher-kva.test";
     expect(await read(host, state({ jid }))).toEqual(state({ jid, verifier: theirs }));
   });
@@ -212,9 +222,30 @@ describe("read", () => {
   });
 });
 
+test("what is left out stands for an account that is to exist, with the policy initial", async () => {
+  const { exists: _, policy: __, ...inputs } = wanted;
+  const made = await create(
+    changing(() => ({ account: stored(theirs) })),
+    inputs,
+  );
+  expect(made).toEqual({ server: "server", jid: "alice@example.test", verifier: theirs });
+  expect(check!({ ...inputs, password: "" })).toHaveLength(1);
+  expect(await diff!(made, inputs)).toEqual([]);
+  expect(await diff!(made, wanted)).toEqual([]);
+  expect(await diff!(made, { ...inputs, policy: "enforced" })).toEqual(["policy", "password"]);
+  expect(await diff!(made, absent)).toEqual(["exists"]);
+  const list = (jid: string) => `${JSON.stringify({ jid, account: stored(ours) })}\n{"complete":true}\n`;
+  expect(await read(listing(list("alice@example.test")), made)).toEqual({ ...made, verifier: ours });
+  expect(await read(listing(list("bob@example.test")), made)).toBeUndefined();
+  const host = changing(() => ({}));
+  expect(await update(host, made, absent)).toEqual(gone);
+  await remove(host, made);
+  expect(done(host)).toEqual(["delete", "delete"]);
+});
+
 describe("update", () => {
   test("sets the password only on a mismatch", async () => {
-    const host = changing(() => ({ account: ours }));
+    const host = changing(() => ({ account: stored(ours) }));
     expect(await update(host, state({ verifier: theirs }), enforced)).toEqual(state({ policy: "enforced" }));
     expect(operations(host.ran[0]!.input)).toEqual([["replace", "alice", "example.test", "ours"]]);
   });
@@ -233,7 +264,7 @@ describe("update", () => {
   });
 
   test("makes and deletes", async () => {
-    const host = changing((action) => (action === "delete" ? {} : { account: ours }));
+    const host = changing((action) => (action === "delete" ? {} : { account: stored(ours) }));
     expect(await update(host, gone, wanted)).toEqual(state());
     expect(await update(host, state(), absent)).toEqual(gone);
     expect(done(host)).toEqual(["set", "delete"]);

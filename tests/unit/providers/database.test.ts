@@ -1,4 +1,4 @@
-import { databases, psql, textOf } from "../../../providers/facts/databases";
+import { databases, psql } from "../../../providers/facts/databases";
 import { databaseHandler } from "../../../providers/handlers/database";
 import { verifier } from "../../../providers/scram";
 import { FakeHost } from "../../helpers/fake-host";
@@ -27,7 +27,7 @@ test("role and database are made, and only a verifier of the password is told", 
 
 test("what fits is adopted, and read back as it is", async () => {
   const known = await verifier(inputs.password, "sha256", 4096);
-  const fake = host(`database|prosody|prosody\nrole|prosody|${textOf(known)}\ncomplete\n`);
+  const fake = host(`database|prosody|prosody\nrole|prosody|${known}\ncomplete\n`);
   const state = await databaseHandler.create(fake, inputs);
   expect(statements(fake)).toEqual([]);
   expect(await databaseHandler.read(fake, state)).toEqual(state);
@@ -35,7 +35,7 @@ test("what fits is adopted, and read back as it is", async () => {
 
 test("another owner and another password are drift, and repaired", async () => {
   const other = await verifier("other", "sha256", 4096);
-  const fake = host(`database|prosody|postgres\nrole|postgres|\nrole|prosody|${textOf(other)}\ncomplete\n`);
+  const fake = host(`database|prosody|postgres\nrole|postgres|\nrole|prosody|${other}\ncomplete\n`);
   const read = (await databaseHandler.read(fake, { ...inputs, verifier: other }))!;
   expect(await databaseHandler.diff!(read, inputs)).toEqual(["user", "password"]);
   await databaseHandler.update(fake, read, inputs);

@@ -1,4 +1,4 @@
-import { matches, verifier } from "../../../providers/scram";
+import { matches, textOf, verifier } from "../../../providers/scram";
 
 const salt = "8b3a4c1e-7f60-4d2b-9a55-0c6f1e2d3b4a";
 
@@ -20,28 +20,43 @@ const stored: [password: string, iterations: number, storedKey: string, serverKe
   ],
 ];
 
+const text = (given: string, iterations: number, storedKey: string, serverKey: string) =>
+  textOf({
+    salt: Buffer.from(given),
+    iterations,
+    storedKey: Buffer.from(storedKey, "hex"),
+    serverKey: Buffer.from(serverKey, "hex"),
+  });
+
+test("a verifier is written as PostgreSQL does", () => {
+  expect(text(salt, 10_000, stored[0]![2], stored[0]![3])).toBe(
+    "SCRAM-SHA-1$10000:OGIzYTRjMWUtN2Y2MC00ZDJiLTlhNTUtMGM2ZjFlMmQzYjRh$MbgAYLgSUn1C39TNuLdXM66Pdj0=:559aRxGi0YJgbkilpi1lEXi65uk=",
+  );
+  expect(text(salt, 10_000, stored[3]![2], stored[3]![3])).toMatch(/^SCRAM-SHA-256\$/);
+});
+
 test.each(stored)(
   "%s matches what Prosody stores of it",
   async (password, iterations, storedKey, serverKey) => {
-    const known = { salt, iterations, storedKey, serverKey };
+    const known = text(salt, iterations, storedKey, serverKey);
+    const other = (key: string) => key.replace(/^./, "0");
     expect(await matches(password, known)).toBe(true);
     expect(await matches(`${password}.`, known)).toBe(false);
-    expect(await matches(password, { ...known, iterations: iterations + 1 })).toBe(false);
-    expect(await matches(password, { ...known, salt: `${salt}0` })).toBe(false);
-    expect(await matches(password, { ...known, storedKey: known.storedKey.replace(/^./, "x") })).toBe(false);
-    expect(await matches(password, { ...known, serverKey: known.serverKey.replace(/^./, "x") })).toBe(false);
+    expect(await matches(password, text(salt, iterations + 1, storedKey, serverKey))).toBe(false);
+    expect(await matches(password, text(`${salt}0`, iterations, storedKey, serverKey))).toBe(false);
+    expect(await matches(password, text(salt, iterations, other(storedKey), serverKey))).toBe(false);
+    expect(await matches(password, text(salt, iterations, storedKey, other(serverKey)))).toBe(false);
+    expect(await matches(password, "plain text")).toBe(false);
   },
 );
 
 test("what SASLprep makes the same matches", async () => {
-  expect(
-    await matches("a IX", { salt, iterations: 4096, storedKey: stored[2]![2], serverKey: stored[2]![3] }),
-  ).toBe(true);
+  expect(await matches("a IX", text(salt, 4096, stored[2]![2], stored[2]![3]))).toBe(true);
 });
 
 test("a password that SASLprep forbids matches nothing, and has no verifier", async () => {
   const [, iterations, storedKey, serverKey] = stored[0]!;
-  expect(await matches("pencil\u0007", { salt, iterations, storedKey, serverKey })).toBe(false);
+  expect(await matches("pencil\u0007", text(salt, iterations, storedKey, serverKey))).toBe(false);
   await expect(verifier("pencil\u0007")).rejects.toEqual(
     new Error(
       "The password has characters that SASLprep (RFC 4013) forbids; choose another in prosody:storage.",
@@ -51,14 +66,13 @@ test("a password that SASLprep forbids matches nothing, and has no verifier", as
 
 test.each(["sha1", "sha256"] as const)("a verifier of its own making matches, with %s", async (hash) => {
   const one = await verifier("pencil", hash);
-  expect(one).toEqual({
-    salt: expect.stringMatching(/^[0-9a-f-]{36}$/),
-    iterations: 10_000,
-    storedKey: expect.stringMatching(hash === "sha1" ? /^[0-9a-f]{40}$/ : /^[0-9a-f]{64}$/),
-    serverKey: expect.stringMatching(hash === "sha1" ? /^[0-9a-f]{40}$/ : /^[0-9a-f]{64}$/),
-  });
+  const base64 = "[0-9A-Za-z+/]+=*";
+  const name = hash === "sha1" ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+  expect(one).toMatch(new RegExp(`^${name}\\$10000:${base64}\\$${base64}:${base64}$`));
+  const saltOf = (known: string) => Buffer.from(known.split(/[$:]/)[2]!, "base64").toString();
+  expect(saltOf(one)).toMatch(/^[0-9a-f-]{36}$/);
   expect(await matches("pencil", one)).toBe(true);
-  expect((await verifier("pencil", hash)).salt).not.toBe(one.salt);
+  expect(saltOf(await verifier("pencil", hash))).not.toBe(saltOf(one));
 });
 
 test("hashing leaves the main thread free", async () => {

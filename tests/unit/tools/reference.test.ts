@@ -25,7 +25,10 @@ test("Pulumi.yaml declares every option, and no other", () => {
 test("an option's default in the reference is its default", () => {
   const { problems } = parse(
     {},
-    { files: { resolve: String, exists: () => false, list: () => [], read: String }, now: new Date() },
+    {
+      files: { resolve: String, exists: () => false, mode: () => 0, list: () => [], read: String },
+      now: new Date(),
+    },
   );
   expect(problems.map(({ option }) => option)).toEqual(["prosody:host", "prosody:domains"]);
   expect(reference().match(/^Default: required$/gm)).toHaveLength(1);
