@@ -37,7 +37,7 @@ export function starting(unit: string): Fact<Unit & { hangup: Hangup }> {
   return {
     name: `starting ${unit}`,
     script: sh`systemctl show -p LoadState,UnitFileState,ActiveState,Result,MainPID,ExecReload -- ${unit}
-grep -sE '^Sig(Blk|Cgt):' "/proc/$(systemctl show -p MainPID --value -- ${unit})/status" || true`,
+grep -sE '^(Name|SigBlk|SigCgt):' "/proc/$(systemctl show -p MainPID --value -- ${unit})/status" || true`,
     parse: (stdout) => ({ ...parseUnit(stdout), hangup: parseHangup(stdout) }),
   };
 }
@@ -57,6 +57,8 @@ function parseUnit(stdout: string): Unit {
 
 function parseHangup(text: string): Hangup {
   if (!/^ExecReload=.*HUP/m.test(text)) return "unused";
+  // systemd's child blocks all signals until it becomes the server; that takes another name, too.
+  if (/^Name:\s*(?:\(|systemd)/m.test(text)) return "fatal";
   const sets = [...text.matchAll(/^Sig(?:Blk|Cgt):\s*[0-9a-f]*([0-9a-f])$/gm)]; // SIGHUP is the lowest bit
   return sets.some(([, last]) => Number.parseInt(last!, 16) & 1) ? "handled" : "fatal";
 }

@@ -106,6 +106,8 @@ test.each([
   ["caught", "SigBlk:\t0000000000000000\nSigCgt:\t0000000000004a03\n", "handled"],
   ["blocked and read by signalfd", handlesHangup, "handled"],
   ["neither", diesOfHangup, "fatal"],
+  ["blocked before systemd's child is Prosody", "Name:\t(prosody)\nSigBlk:\tfffffffe7ffbfeff\n", "fatal"],
+  ["blocked in systemd's child", "Name:\tsystemd-executo\nSigBlk:\tfffffffe7ffbfeff\n", "fatal"],
 ])("a hangup that is %s", (_what, signals, hangup) => {
   expect(starting("prosody").parse(shown() + reload + signals).hangup).toBe(hangup);
   expect(starting("prosody").parse(shown() + signals).hangup).toBe("unused");
