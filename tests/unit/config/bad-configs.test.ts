@@ -12,7 +12,9 @@ test.each(badConfigs)("$name", (bad) => {
 });
 
 test("there are more than 300 different mistakes", () => {
-  const texts = badConfigs.map(({ config, encrypted, env }) => JSON.stringify([config, encrypted, !!env]));
+  const texts = badConfigs.map(({ config, encrypted, env, file }) =>
+    JSON.stringify([config, encrypted, !!env, file]),
+  );
   expect(texts.filter((text, index) => texts.indexOf(text) !== index)).toEqual([]);
   expect(badConfigs.length).toBeGreaterThan(300);
 });
