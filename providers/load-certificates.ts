@@ -1,4 +1,5 @@
 import { adminShell, isUnavailable } from "./admin-shell";
+import { hangup } from "./facts/service";
 import type { Host } from "./host";
 
 /**
@@ -26,17 +27,15 @@ export async function loadCertificates(host: Host): Promise<void> {
 
 /**
  * The way without the admin socket. A reload by signal tells no result, and kills a server that has only just been
- * started and does not handle SIGHUP (the lowest bit of the signal sets) yet: so the configuration is checked first,
- * and the process looked at. Until systemd's child becomes Prosody, it blocks all signals, and is called after systemd
- * or has a name in parentheses. `prosodyctl check config` exits with 1 for a configuration that Prosody can't read, and
- * with 2 for advice.
+ * started and does not handle SIGHUP yet: so the configuration is checked first, and the process looked at.
+ * `prosodyctl check config` exits with 1 for a configuration that Prosody can't read, and with 2 for advice.
  */
 export const reloadBySignal = `pid=$(systemctl show -p MainPID --value prosody.service)
 [ "\${pid:-0}" -gt 0 ] || exit 0
 said=$(prosodyctl check config 2>&1) || [ $? -ne 1 ] || { echo "$said" >&2; exit 1; }
 tries=50
 status=/proc/$pid/status
-until ! grep -sqE '^Name:.(\\(|systemd)' "$status" && grep -sqE '^Sig(Blk|Cgt):.*[13579bdf]$' "$status"; do
+until ! grep -sqE '${hangup.systemdsChild}' "$status" && grep -sqE '${hangup.handled}' "$status"; do
   [ -e "/proc/$pid" ] || exit 0
   tries=$((tries - 1))
   [ $tries -gt 0 ] || { echo "process $pid does not take a reload" >&2; exit 1; }

@@ -18,6 +18,13 @@ export interface Unit {
 
 const startedAtBoot = ["enabled", "static", "indirect", "generated", "alias"];
 
+/**
+ * Whether a process takes SIGHUP, by lines of its /proc/PID/status; for grep -E as for JavaScript. The signal is the
+ * lowest bit of the sets. systemd's child blocks all signals until it becomes the server; until then it is called after
+ * systemd, or has a name in parentheses.
+ */
+export const hangup = { handled: "^Sig(Blk|Cgt):.*[13579bdf]$", systemdsChild: "^Name:.(\\(|systemd)" };
+
 /** What SIGHUP would do to the main process: `fatal` when the unit reloads by it and the process can't take it yet. */
 export type Hangup = "handled" | "fatal" | "unused";
 
@@ -57,10 +64,8 @@ function parseUnit(stdout: string): Unit {
 
 function parseHangup(text: string): Hangup {
   if (!/^ExecReload=.*HUP/m.test(text)) return "unused";
-  // systemd's child blocks all signals until it becomes the server; that takes another name, too.
-  if (/^Name:\s*(?:\(|systemd)/m.test(text)) return "fatal";
-  const sets = [...text.matchAll(/^Sig(?:Blk|Cgt):\s*[0-9a-f]*([0-9a-f])$/gm)]; // SIGHUP is the lowest bit
-  return sets.some(([, last]) => Number.parseInt(last!, 16) & 1) ? "handled" : "fatal";
+  const has = (line: string) => new RegExp(line, "m").test(text);
+  return has(hangup.handled) && !has(hangup.systemdsChild) ? "handled" : "fatal";
 }
 
 /** Whether the unit does its work: a running service, or a mounted, listening or finished one that stays active. */

@@ -111,7 +111,7 @@ export class FactCache {
   }
 
   #forget(): void {
-    for (const { fact } of [...this.#reads.values()]) if (!fact.lasting) this.#reads.delete(fact.name);
+    for (const [name, { fact }] of this.#reads) if (!fact.lasting) this.#reads.delete(name);
   }
 
   /** Runs a change of the host: nothing read before its start, or during it, is shared after its end. */
