@@ -20,7 +20,12 @@ export class ProsodyInstall extends Part {
   constructor(name: string, { server }: ProsodyInstallArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:ProsodyInstall", name, options);
     const install = (pkg: string, only: { when?: "selinux" } = {}) =>
-      new Package(perServer(server.name, pkg), { server: server.name, package: pkg, ...only }, this.child);
+      new Package(
+        perServer(server.name, pkg),
+        { server: server.name, package: pkg, ...only },
+        // A server of databases may hold more than Prosody's by the time that Prosody leaves it.
+        pkg === "postgresql" ? { ...this.child, retainOnDelete: true } : this.child,
+      );
     const prosody = install("prosody");
     this.version = prosody.version;
     this.family = prosody.family;

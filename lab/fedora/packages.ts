@@ -21,6 +21,10 @@ export interface Rpm {
 const user = (name: string, home: string) => `getent group ${name} >/dev/null || groupadd -r ${name}
 getent passwd ${name} >/dev/null || useradd -r -g ${name} -d ${home} -s /sbin/nologin ${name}`;
 
+/** Debian keeps PostgreSQL's programs in a directory for each version, Fedora where all programs are. */
+const inPath = (version: string) => `mkdir -p usr/bin
+for program in usr/lib/postgresql/${version}/bin/*; do ln -s "../../$program" usr/bin; done`;
+
 /** One of Fedora's Lua libraries: the same name, the interpreter's own directories. */
 const lua = (name: string, ...debs: string[]): [string, Rpm] => [name, { debs: debs.length ? debs : [name] }];
 
@@ -111,10 +115,56 @@ sed -i -e 's@/etc/turnserver.conf@/etc/coturn/turnserver.conf@' -e 's@=turnserve
     pre: user("coturn", "/var/lib/coturn"),
   },
   mercurial: { debs: ["mercurial", "mercurial-common"] },
+  certbot: {
+    debs: ["certbot"],
+    layout: `rm -r etc/cron.d
+cd usr/lib/systemd/system
+for kind in service timer; do mv certbot.$kind certbot-renew.$kind; done`,
+  },
+  // Fedora has none; the tests need it.
+  pebble: { debs: ["pebble"] },
+  postgresql: { debs: ["postgresql-client-17"], layout: inPath("17") },
+  "postgresql-server": {
+    debs: ["postgresql-17"],
+    layout: `rm -r usr/lib/postgresql/17/lib/bitcode usr/lib/postgresql/17/lib/llvmjit*
+${inPath("17")}
+mkdir -p -m 0700 var/lib/pgsql/data
+mkdir -p usr/lib/tmpfiles.d usr/lib/systemd/system
+echo 'd /run/postgresql 0755 postgres postgres -' > usr/lib/tmpfiles.d/postgresql.conf
+cat > usr/lib/systemd/system/postgresql.service <<'END'
+[Service]
+Type=notify
+User=postgres
+ExecStart=/usr/bin/postgres -D /var/lib/pgsql/data
+ExecReload=/bin/kill -HUP $MAINPID
+KillSignal=SIGINT
+[Install]
+WantedBy=multi-user.target
+END
+cat > usr/bin/postgresql-setup <<'END'
+#!/bin/sh -e
+[ "$1" = --initdb ]
+cd /
+runuser -u postgres -- initdb -D /var/lib/pgsql/data --auth=ident $PGSETUP_INITDB_OPTIONS
+END
+chmod 0755 usr/bin/postgresql-setup`,
+    attributes: [
+      "%dir %attr(0700,postgres,postgres) /var/lib/pgsql",
+      "%dir %attr(0700,postgres,postgres) /var/lib/pgsql/data",
+    ],
+    pre: user("postgres", "/var/lib/pgsql"),
+  },
 };
 
 /** Debian packages that Fedora has no use for: its RPMs do the same by other means. */
-export const withoutRpm: readonly string[] = ["ssl-cert", "adduser", "init-system-helpers", "lua-bitop"];
+export const withoutRpm: readonly string[] = [
+  "ssl-cert",
+  "adduser",
+  "init-system-helpers",
+  "lua-bitop",
+  "postgresql-common",
+  "postgresql-client-common",
+];
 
 /** Installed in the base itself with apt, before apt goes: what every Fedora server has, and the tools that build. */
 export const ofEveryHost: readonly string[] = ["dnf", "rpm", "createrepo-c", "openssl", "curl", "netbase"];

@@ -4,6 +4,15 @@ import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { matches, verifier } from "../scram";
 
+/**
+ * Fedora's package leaves it to the administrator to make the first cluster, and to start the server (Debian's does
+ * both). Prosody logs in with a password over the loopback interface; postgresql-setup's own default is ident.
+ */
+const makeCluster = `if command -v postgresql-setup >/dev/null && [ ! -e /var/lib/pgsql/data/PG_VERSION ]; then
+  PGSETUP_INITDB_OPTIONS=--auth-host=scram-sha-256 postgresql-setup --initdb >&2
+  systemctl enable --now postgresql >&2
+fi`;
+
 /** Databases of the PostgreSQL server on the same host. */
 export const databaseHandler: Handler<DatabaseInputs, DatabaseState> = {
   inputs: ["database", "user"],
@@ -44,11 +53,13 @@ async function isRight(known: DatabaseState["verifier"], { password }: DatabaseI
 
 async function bring(host: Host, inputs: DatabaseInputs): Promise<DatabaseState> {
   const { server, database, user, password } = inputs;
-  const found = await host.fact(databases);
+  let found = await host.fact(databases);
+  if (!found) {
+    await host.run(makeCluster, { doing: "making PostgreSQL's cluster", changes: true });
+    found = await host.fact(databases);
+  }
   if (!found)
-    throw new Error(
-      "PostgreSQL does not answer on the host. See `systemctl status postgresql` there; it is started by its package.",
-    );
+    throw new Error("PostgreSQL does not answer on the host. See `systemctl status postgresql` there.");
   const before = found.roles.get(user);
   const isKept = await isRight(before, inputs);
   const now = isKept ? before! : await verifier(password, "sha256", 4096);

@@ -15,12 +15,16 @@ interface Run {
   brought: Set<string>;
   /** Asked to be removed, but something else needed them then. */
   left: Set<string>;
+  /** Put there by the stack, as read; a resource under another of Debian's names may take it over. */
+  ours: Set<string>;
+  /** Package → what it is called on Debian by those who wanted it in this run: another name's end must not take it. */
+  wanted: Map<string, Set<string>>;
 }
 
 const runs = new WeakMap<Host, Run>();
 
 function runOf(host: Host): Run {
-  const run = runs.get(host) ?? { brought: new Set(), left: new Set() };
+  const run = runs.get(host) ?? { brought: new Set(), left: new Set(), ours: new Set(), wanted: new Map() };
   runs.set(host, run);
   return run;
 }
@@ -67,6 +71,8 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
 
   async read(host, state) {
     const { os, version, needed } = await look(host, state);
+    const here = packageName(os.family, state.package);
+    if (here !== undefined && version !== undefined && !state.adopted) runOf(host).ours.add(here);
     return {
       ...state,
       ...(needed !== undefined && { needed }),
@@ -114,6 +120,9 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
   const { os } = before;
   const run = runOf(host);
   const names = asked.map((name) => packageName(os.family, name) ?? name);
+  names.forEach((name, index) => {
+    run.wanted.set(name, (run.wanted.get(name) ?? new Set()).add(asked[index]!));
+  });
   const wanted = [
     ...new Set(names.filter((name) => !Object.hasOwn(before.installed, name) || run.brought.has(name))),
   ];
@@ -131,18 +140,21 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
       return new Error(
         `the package manager reported success, but ${name} is not installed. Look at \`${os.family === "debian" ? "apt-cache policy" : "dnf info"} ${name}\` on the host.`,
       );
-    const adopted = !wanted.includes(name);
-    return { version, family: os.family, adopted, brought: adopted ? [] : brought };
+    const adopted = !wanted.includes(name) && !run.ours.has(name);
+    return { version, family: os.family, adopted, brought: wanted.includes(name) ? brought : [] };
   });
 }
 
 async function remove(host: Host, states: PackageState[]): Promise<undefined[]> {
   const { os, installed } = await lookAtAll(host);
-  const names = [
-    ...new Set(states.flatMap(({ package: name }) => packageName(os.family, name) ?? [])),
-  ].filter((name) => Object.hasOwn(installed, name));
+  const { left, wanted } = runOf(host);
+  const goes = ({ package: asked }: PackageState) => {
+    const name = packageName(os.family, asked);
+    const isFree = name !== undefined && [...(wanted.get(name) ?? [])].every((other) => other === asked);
+    return isFree && Object.hasOwn(installed, name) ? [name] : [];
+  };
+  const names = [...new Set(states.flatMap(goes))];
   if (names.length > 0) {
-    const { left } = runOf(host);
     const brought = [...new Set([...states.flatMap((state) => state.brought), ...left])];
     for (const name of await packageManagers[os.family].remove(host, names, brought)) left.add(name);
   }

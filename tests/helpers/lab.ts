@@ -30,7 +30,6 @@ const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
  * run on every release all the same.
  */
 export const allReleases: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : [...releases];
-export const debians: Release[] = allReleases.filter((release) => release !== "fedora");
 
 /**
  * A fresh lab host for one test file, taken down when the file is done. Its package cache is filled, so that no

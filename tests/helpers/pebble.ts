@@ -1,3 +1,4 @@
+import { distributions } from "./distribution";
 import type { LabHost } from "./lab";
 
 /**
@@ -23,7 +24,7 @@ export async function startPebble(host: LabHost): Promise<{ directoryAuthority: 
   };
   const off = ["-http01", "-https01", "-tlsalpn01"].map((challenge) => `${challenge} ""`).join(" ");
   await host.exec(`set -e
-DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install pebble curl openssl >/dev/null 2>&1
+{ ${distributions[host.release].install("pebble", "curl", "openssl")}; } >/dev/null
 mkdir -p /opt/pebble
 cd /opt/pebble
 key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"

@@ -3,8 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { certbotTimers } from "../../config/family";
+import { distributions } from "../helpers/distribution";
 import { hostConfig } from "../helpers/host";
-import { certificate, debians, type LabHost, lab } from "../helpers/lab";
+import { allReleases, certificate, type LabHost, lab } from "../helpers/lab";
 import { startPebble } from "../helpers/pebble";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
@@ -14,7 +16,8 @@ const alice = { jid: "alice@example.test", password: "Alice's only" };
 const clean = { code: 0, rows: [], text: expect.any(String) };
 const names = ["conference.", "", "proxy.", "turn.", "upload."].map((label) => `${label}example.test`);
 
-describe.each(debians)("certificates on Debian %s", (release) => {
+describe.each(allReleases)("certificates on %s", (release) => {
+  const timer = certbotTimers[distributions[release].family];
   let host: LabHost;
   let stack: Stack;
   let directory: string;
@@ -71,9 +74,7 @@ describe.each(debians)("certificates on Debian %s", (release) => {
     expect([...said.matchAll(/DNS:([^,\s]+)/g)].map(([, name]) => name).sort()).toEqual(names);
     expect(await servedEverywhere()).toEqual([await newest()]);
     expect(
-      await host.exec(
-        "stat -c '%a %U:%G' /etc/prosody/certs/example.test.*; systemctl is-active certbot.timer",
-      ),
+      await host.exec(`stat -c '%a %U:%G' /etc/prosody/certs/example.test.*; systemctl is-active ${timer}`),
     ).toBe("640 root:prosody\n640 root:prosody\nactive\n");
   }, 400_000);
 
@@ -92,7 +93,7 @@ describe.each(debians)("certificates on Debian %s", (release) => {
     const due = (days: number) =>
       host.exec(`sed -i 's/^#* *renew_before_expiry.*/renew_before_expiry = ${days} days/' ${conf}`);
     await due(365);
-    await host.exec("systemctl start certbot.service");
+    await host.exec(`systemctl start ${timer.replace("timer", "service")}`);
     await due(30);
     expect(await newest()).not.toBe(serial);
     expect(await servedEverywhere()).toEqual([await newest()]);

@@ -4,7 +4,7 @@ import path from "node:path";
 import { login } from "../../tools/login";
 import { distributions } from "../helpers/distribution";
 import { hostConfig } from "../helpers/host";
-import { type Certificate, certificate, debians, filesOf, type LabHost, lab } from "../helpers/lab";
+import { allReleases, type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 import { alice, bob, findings, live } from "../helpers/users";
 
@@ -13,7 +13,7 @@ const scratch = mkdtempSync(path.join(os.tmpdir(), "prosody-storage-"));
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-describe.each(debians)("the storage on Debian %s", (release) => {
+describe.each(allReleases)("the storage on %s", (release) => {
   let host: LabHost;
   let stack: Stack;
   let tls: Certificate;
@@ -136,9 +136,10 @@ describe.each(debians)("the storage on Debian %s", (release) => {
   test("a database elsewhere is verified by name and authority", async () => {
     const { certificateFile, keyFile, caFile, intermediateFile } = tls;
     const chain = readFileSync(certificateFile, "utf8") + readFileSync(intermediateFile, "utf8");
+    const directory = `cd ${distributions[release].family === "fedora" ? "/var/lib/pgsql/data" : "/etc/postgresql/*/main"}`;
     await host.exec(
-      `cd /etc/postgresql/*/main && cat > db.crt <<'EOF'\n${chain}EOF\ncat > db.key <<'EOF'\n${readFileSync(keyFile, "utf8")}EOF\n` +
-        `chmod 600 db.key; chown postgres db.*; printf "ssl=on\\nssl_cert_file='$PWD/db.crt'\\nssl_key_file='$PWD/db.key'\\n" > conf.d/tls.conf\n` +
+      `${directory} && cat > db.crt <<'EOF'\n${chain}EOF\ncat > db.key <<'EOF'\n${readFileSync(keyFile, "utf8")}EOF\n` +
+        `chmod 600 db.key; chown postgres db.*; printf "ssl=on\\nssl_cert_file='$PWD/db.crt'\\nssl_key_file='$PWD/db.key'\\n" >> postgresql.conf\n` +
         "systemctl restart postgresql; echo '127.0.0.1 www.example.test elsewhere.test' >> /etc/hosts; cd /\n" +
         "runuser -u postgres -- psql -qc 'CREATE DATABASE elsewhere OWNER prosody TEMPLATE template0'",
     );

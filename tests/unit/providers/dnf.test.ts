@@ -249,3 +249,23 @@ describe("remove", () => {
     ).toEqual(["lua(abi)", "libicu.so.76()(64bit)", "lua-sec"]);
   });
 });
+
+describe("names that are one package on Fedora", () => {
+  const before = state("lua-dbi-postgresql", { version: "1.0-1.fc42" });
+
+  test("the one that goes leaves the package to the one that came, whose it is from then on", async () => {
+    const host = new Fedora({ "lua-dbi": "1.0-1.fc42" });
+    await packageHandler.read(host, before);
+    const after = await packageHandler.create(host, wanted("lua-dbi-sqlite3"));
+    await packageHandler.delete(host, before);
+    expect(after).toEqual(state("lua-dbi-sqlite3", { version: "1.0-1.fc42" }));
+    expect(host.told).toEqual([]);
+  });
+
+  test("one that nobody else wants goes", async () => {
+    const host = new Fedora({ "lua-dbi": "1.0-1.fc42" });
+    await packageHandler.read(host, before);
+    await packageHandler.delete(host, before);
+    expect(host.told).toEqual([remove("lua-dbi")]);
+  });
+});
