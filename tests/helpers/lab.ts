@@ -25,8 +25,8 @@ const made: string[] = [];
 const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
 
 /**
- * The lab's releases that suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of server, configuration, accounts and host objects
- * run on every release all the same.
+ * The lab's releases that suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of server,
+ * configuration, accounts and host objects run on every release all the same.
  */
 export const allReleases: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : [...releases];
 
