@@ -18,13 +18,13 @@ interface Run {
   /** Put there by the stack, as read; a resource under another of Debian's names may take it over. */
   ours: Set<string>;
   /** Package → what it is called on Debian by those who wanted it in this run: another name's end must not take it. */
-  wanted: Map<string, Set<string>>;
+  askedAs: Map<string, Set<string>>;
 }
 
 const runs = new WeakMap<Host, Run>();
 
 function runOf(host: Host): Run {
-  const run = runs.get(host) ?? { brought: new Set(), left: new Set(), ours: new Set(), wanted: new Map() };
+  const run = runs.get(host) ?? { brought: new Set(), left: new Set(), ours: new Set(), askedAs: new Map() };
   runs.set(host, run);
   return run;
 }
@@ -121,7 +121,7 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
   const run = runOf(host);
   const names = asked.map((name) => packageName(os.family, name) ?? name);
   names.forEach((name, index) => {
-    run.wanted.set(name, (run.wanted.get(name) ?? new Set()).add(asked[index]!));
+    run.askedAs.set(name, (run.askedAs.get(name) ?? new Set()).add(asked[index]!));
   });
   const wanted = [
     ...new Set(names.filter((name) => !Object.hasOwn(before.installed, name) || run.brought.has(name))),
@@ -147,10 +147,10 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
 
 async function remove(host: Host, states: PackageState[]): Promise<undefined[]> {
   const { os, installed } = await lookAtAll(host);
-  const { left, wanted } = runOf(host);
+  const { left, askedAs } = runOf(host);
   const goes = ({ package: asked }: PackageState) => {
     const name = packageName(os.family, asked);
-    const isFree = name !== undefined && [...(wanted.get(name) ?? [])].every((other) => other === asked);
+    const isFree = name !== undefined && [...(askedAs.get(name) ?? [])].every((other) => other === asked);
     return isFree && Object.hasOwn(installed, name) ? [name] : [];
   };
   const names = [...new Set(states.flatMap(goes))];

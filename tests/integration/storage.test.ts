@@ -136,9 +136,10 @@ describe.each(allReleases)("the storage on %s", (release) => {
   test("a database elsewhere is verified by name and authority", async () => {
     const { certificateFile, keyFile, caFile, intermediateFile } = tls;
     const chain = readFileSync(certificateFile, "utf8") + readFileSync(intermediateFile, "utf8");
-    const directory = `cd ${distributions[release].family === "fedora" ? "/var/lib/pgsql/data" : "/etc/postgresql/*/main"}`;
+    const isFedora = distributions[release].family === "fedora";
+    const directory = isFedora ? "/var/lib/pgsql/data" : "/etc/postgresql/*/main";
     await host.exec(
-      `${directory} && cat > db.crt <<'EOF'\n${chain}EOF\ncat > db.key <<'EOF'\n${readFileSync(keyFile, "utf8")}EOF\n` +
+      `cd ${directory} && cat > db.crt <<'EOF'\n${chain}EOF\ncat > db.key <<'EOF'\n${readFileSync(keyFile, "utf8")}EOF\n` +
         `chmod 600 db.key; chown postgres db.*; printf "ssl=on\\nssl_cert_file='$PWD/db.crt'\\nssl_key_file='$PWD/db.key'\\n" >> postgresql.conf\n` +
         "systemctl restart postgresql; echo '127.0.0.1 www.example.test elsewhere.test' >> /etc/hosts; cd /\n" +
         "runuser -u postgres -- psql -qc 'CREATE DATABASE elsewhere OWNER prosody TEMPLATE template0'",

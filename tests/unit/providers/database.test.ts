@@ -5,14 +5,10 @@ import { FakeHost } from "../../helpers/fake-host";
 
 const inputs = { server: "prosody", database: "prosody", user: "prosody", password: "it's secret" };
 
-function host(said: string): FakeHost {
-  return new FakeHost({ answers: { [databases.script]: said, [psql]: "" } });
-}
+const setup = "/postgresql-setup --initdb/";
 
-/** The answer to what makes a cluster where there is none yet. */
-function withSetup(fake: FakeHost, answer: () => string = () => ""): FakeHost {
-  fake.answers.set("/postgresql-setup --initdb/", answer);
-  return fake;
+function host(said: string): FakeHost {
+  return new FakeHost({ answers: { [databases.script]: said, [psql]: "", [setup]: "" } });
 }
 
 const statements = (fake: FakeHost) =>
@@ -54,15 +50,13 @@ test("a database that is gone reads as gone; a server that is gone says so", asy
   const state = { server: "prosody", database: "prosody", user: "prosody" };
   expect(await databaseHandler.read(host("role|postgres|\ncomplete\n"), state)).toBeUndefined();
   expect(await databaseHandler.read(host(""), state)).toBeUndefined();
-  await expect(databaseHandler.create(withSetup(host("")), inputs)).rejects.toThrow(
-    "PostgreSQL does not answer",
-  );
+  await expect(databaseHandler.create(host(""), inputs)).rejects.toThrow("PostgreSQL does not answer");
 });
 
 test("where a package leaves the making of the cluster to the administrator, it is made", async () => {
-  let answers = "";
-  const fake = withSetup(new FakeHost({ answers: { [databases.script]: () => answers, [psql]: "" } }), () => {
-    answers = "database|postgres|postgres\nrole|postgres|\ncomplete\n";
+  const fake = host("");
+  fake.answers.set(setup, () => {
+    fake.answers.set(databases.script, "database|postgres|postgres\nrole|postgres|\ncomplete\n");
     return "";
   });
   expect(await databaseHandler.create(fake, inputs)).toMatchObject({ database: "prosody" });
