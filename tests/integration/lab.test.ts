@@ -31,9 +31,17 @@ afterAll(async () => {
 
 const processes = () => labProcesses().filter(({ host }) => host.startsWith(`${directory}/`));
 const ownLinks = () => links().filter(({ owner }) => owner.startsWith(`${directory}/`));
-const kill = (role: LabProcess["role"]) => {
-  for (const { pid } of processes().filter((each) => each.role === role)) process.kill(pid, "SIGKILL");
-};
+/** Kills every process of the role, and waits until they are gone: a signal is delivered at the kernel's own time. */
+async function kill(role: LabProcess["role"]) {
+  const killed = new Set(
+    processes()
+      .filter((each) => each.role === role)
+      .map(({ pid }) => pid),
+  );
+  for (const pid of killed) process.kill(pid, "SIGKILL");
+  while (processes().some(({ pid }) => killed.has(pid)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
 const cgroups = (number: number) =>
   cgroupMounts()
     .map((mount) => join(mount, "prosody-lab", String(number)))
@@ -136,7 +144,7 @@ test("a host comes back with its disk and address after a reboot and after a cra
   }
   expect(await one.exec("cat /root/kept")).toBe("kept\n");
 
-  kill("init");
+  await kill("init");
   while (processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   expect((await list()).map(({ state }) => state)).toEqual(["stopped", "stopped"]);
   const again = await up("one");
@@ -158,7 +166,7 @@ test("down removes one host and leaves the other", async () => {
 test("down removes what crashes left behind", async () => {
   await up("two");
   const numbers = ownLinks().map(({ number }) => number);
-  kill("nspawn"); // leaves the host's first process and all others in it
+  await kill("nspawn"); // leaves the host's first process and all others in it
   expect(processes().map(({ role }) => role)).toEqual(["init", "init"]);
   rmSync(paths.host("two", "address"));
   mkdirSync(paths.host("three", "upper"), { recursive: true }); // an `up` that was killed half-way
@@ -178,7 +186,7 @@ test("down removes what crashes left behind", async () => {
 
 test("an up that was killed half-way is done again from the start", async () => {
   await up("half");
-  kill("init");
+  await kill("init");
   while (processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   rmSync(paths.host("half", "release")); // written when the disk is made
   const half = await up("half");
