@@ -12,10 +12,13 @@ export interface Coturn {
   taken: Record<string, string>;
 }
 
+/** Where its configuration can be: with the Fedora family's package, with Debian's. */
+export const configs = ["/etc/coturn/turnserver.conf", "/etc/turnserver.conf"] as const;
+
 /** Debian's package, then the Fedora family's. */
 export const coturn: Fact<Coturn> = {
   name: "coturn",
-  script: `if [ -d /etc/coturn ]; then echo config /etc/coturn/turnserver.conf; else echo config /etc/turnserver.conf; fi
+  script: `if [ -d /etc/coturn ]; then echo config ${configs[0]}; else echo config ${configs[1]}; fi
 for name in turnserver coturn; do getent group $name >/dev/null && echo group $name; done
 ip -o address show scope global | while read -r _ _ _ address _; do echo "address \${address%/*}"; done
 ss -Hltunp | while read -r protocol _ _ _ local _ users; do echo "port $protocol \${local##*:} $users"; done`,

@@ -82,7 +82,11 @@ export interface Found extends Listed {
 }
 
 async function look(host: Host, path: string): Promise<Found> {
-  const { stdout } = await host.run(scripts.read, { doing: "reading modules", input: lines(path) });
+  const { stdout } = await host.run(scripts.read, {
+    doing: "reading modules",
+    input: lines(path),
+    together: true,
+  });
   return found(stdout);
 }
 

@@ -6,7 +6,7 @@ import type { Host } from "../host";
 
 /**
  * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
- * begun with the connection, it is there by then. Where a host has neither tool, this is done in a moment.
+ * begun with the log-in, it is in the first remote command. Where a host has neither tool, this is done in a moment.
  */
 const longest = [firewalld(), portLabels];
 
@@ -22,8 +22,8 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
   },
 
   async read(host, state) {
-    await reach(host);
     for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error
+    await reach(host);
     return { ...state, reachable: true };
   },
 
@@ -38,5 +38,5 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
 };
 
 async function reach(host: Host): Promise<void> {
-  await host.run(":", { doing: "becoming root" });
+  await host.run(":", { doing: "becoming root", together: true });
 }

@@ -70,6 +70,7 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
   },
 
   async read(host, state) {
+    host.fact(packages(state.family)).catch(() => undefined); // beside the distribution, which is the same as before
     const { os, version, needed } = await look(host, state);
     const here = packageName(os.family, state.package);
     if (here !== undefined && version !== undefined && !state.adopted) runOf(host).ours.add(here);

@@ -45,14 +45,17 @@ export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = 
   },
 
   async read(host, state) {
-    const mode = await host.fact(selinuxMode);
+    const [mode, labels, os] = await Promise.all([
+      host.fact(selinuxMode),
+      host.fact(portLabels),
+      host.fact(osRelease),
+    ]);
     if (mode === "disabled" && !state.required) return { ...wanted(state), mode, given: state.given };
-    const labels = await host.fact(portLabels);
     // Without semanage nobody can tell; that its package is gone shows at the package.
     if (!labels.known) return { ...state, mode, ...(labels.missing === "policy" && { allowed: false }) };
     return {
       ...wanted(state),
-      ...look(labels, await host.fact(osRelease), state.port),
+      ...look(labels, os, state.port),
       mode,
       given: state.given,
     };

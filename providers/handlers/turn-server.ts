@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { type Coturn, coturn } from "../facts/coturn";
+import { type Coturn, configs, coturn } from "../facts/coturn";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
@@ -33,8 +33,7 @@ export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
   create: (host, inputs) => bring(host, inputs),
 
   async read(host, state) {
-    const found = await host.fact(coturn);
-    const files = await look(host, found, state.domain);
+    const [found, files] = await Promise.all([host.fact(coturn), look(host, state.domain)]);
     const file = files.get(found.config);
     if (!file) return undefined;
     const { config, secret } = withoutHostLines(file.content, found.addresses);
@@ -67,9 +66,10 @@ const source = (domain: string) => ({
   key: `/etc/prosody/certs/${domain}.key`,
 });
 
-function look(host: Host, { config }: Coturn, domain: string): Promise<Files> {
+/** Asked beside the fact that tells which of the places is in use, so that one does not wait for the other. */
+function look(host: Host, domain: string): Promise<Files> {
   const certificates = domain ? [copies, source(domain)].flatMap(({ chain, key }) => [chain, key]) : [];
-  return readFiles(host, [config, pendingMark, ...certificates]);
+  return readFiles(host, [...configs, pendingMark, ...certificates]);
 }
 
 /** SHA-256 of the chain that coturn serves, "differs" when it can't serve it. */
@@ -111,7 +111,7 @@ async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerSt
   if (!found.group)
     throw new Error("coturn is not installed. Install its package first, then run this again.");
   refuseTaken(found, inputs.ports);
-  const files = await look(host, found, inputs.domain);
+  const files = await look(host, inputs.domain);
   const config = wantedFile(
     found.config,
     withHostLines(inputs.config, inputs.secret, found.addresses),

@@ -62,7 +62,11 @@ export const webClientHandler: Handler<Inputs, State> = {
 };
 
 async function look(host: Host, path: string): Promise<Listed> {
-  const { stdout } = await host.run(list, { doing: "reading the web client", input: lines(path) });
+  const { stdout } = await host.run(list, {
+    doing: "reading the web client",
+    input: lines(path),
+    together: true,
+  });
   return listed(stdout);
 }
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Host } from "../host";
-import { GroupCommit } from "./group";
 
 /** A file on a host. */
 export interface RemoteFile {
@@ -55,30 +54,22 @@ done`;
 export const removeFilesScript = `# remove files
 while IFS= read -r path; do rm -f -- "$path" || exit 1; done`;
 
-const readers = new WeakMap<Host, GroupCommit<string[], Map<string, RemoteFile | undefined>>>();
-
 /**
- * Reads files of a host in one round trip; readings that are asked for while one is under way share the next.
+ * Reads files of a host in one remote command, which others that read share.
  * @returns per path the file, or `undefined` where there is none. Links are followed.
  * @throws Error when something that is no regular file is there
  */
-export function readFiles(
+export async function readFiles(
   host: Host,
   paths: readonly string[],
 ): Promise<Map<string, RemoteFile | undefined>> {
   paths.forEach(checkPath);
-  let reader = readers.get(host);
-  if (!reader) {
-    reader = new GroupCommit();
-    readers.set(host, reader);
-  }
-  return reader.add([...paths], async (requests) => {
-    const all = [...new Set(requests.flat())];
-    const options = { doing: "reading files", input: lines(all), together: true };
-    const { stdout } = await host.run(readFilesScript, options);
-    const files = parseFiles(stdout, all);
-    return requests.map((request) => new Map(request.map((path) => [path, files.get(path)])));
+  const { stdout } = await host.run(readFilesScript, {
+    doing: "reading files",
+    input: lines(paths),
+    together: true,
   });
+  return parseFiles(stdout, paths);
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Ran {
   input: string;
   doing: string;
   changes: boolean;
+  /** It may share a remote command with others. */
+  together: boolean;
 }
 
 export interface FakeHostOptions {
@@ -71,7 +73,8 @@ export class FakeHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const { stdout } = await this.run(fact.script, { doing: `reading ${fact.name}`, input: fact.input });
+      const options = { doing: `reading ${fact.name}`, input: fact.input, together: !fact.alone };
+      const { stdout } = await this.run(fact.script, options);
       return fact.parse(stdout);
     });
   }
@@ -82,9 +85,12 @@ export class FakeHost implements Host {
     return group.add(item, (items) => this.#facts.change(() => commit(items)));
   }
 
-  async #execute(script: string, { doing, input = "", accept = [0], changes = false, fix }: RunOptions) {
+  async #execute(
+    script: string,
+    { doing, input = "", accept = [0], changes = false, together = false, fix }: RunOptions,
+  ) {
     const text = input.toString();
-    this.ran.push({ script, input: text, doing, changes });
+    this.ran.push({ script, input: text, doing, changes, together });
     const answer = this.#onFiles(script, Buffer.from(input)) ?? this.#find(script);
     if (answer instanceof Error) throw answer;
     const given = typeof answer === "function" ? await answer(text, script) : answer;

@@ -233,7 +233,7 @@ describe("read and update", () => {
       ["prosody", "lua-event"].map((name) => packageHandler.read(host, state(name))),
     );
     expect(found.map((each) => each?.version)).toEqual(["13.0.2-1", "0.4"]);
-    expect(host.scripts).toEqual([osRelease.script, packages.script]);
+    expect(host.scripts).toEqual([packages.script, osRelease.script]);
   });
 
   test("update installs again and remembers whose package it was", async () => {
