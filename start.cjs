@@ -3,4 +3,5 @@
 // resource to the engine, which keeps it in the state. Nobody reads them; together they are a fifth of the program's time.
 Error.prepareStackTrace = (error, frames) =>
   error.message === "" ? String(error) : [error, ...frames].join("\n    at ");
+require("./tools/later.cjs").putOff(require.resolve("@pulumi/pulumi"));
 module.exports = require("./tools/fresh.cjs").load("index");

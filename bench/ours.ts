@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { root } from "../config/root";
+import { preload } from "../tools/engine";
 import { accounts, type BenchHost } from "./hosts";
 import type { Phase } from "./results";
 import { type ConfigValue, type Run, Stack, secret } from "./scratch-stack";
@@ -54,7 +55,7 @@ export class TimedStack {
     engine: Record<string, string>,
   ): Promise<TimedStack> {
     const files = temporary();
-    return TimedStack.#create(root, (count) => ourConfig(hosts, count, files), jids, engine, files);
+    return TimedStack.#create(root, (count) => ourConfig(hosts, count, files), jids, engine, files, preload);
   }
 
   /** So many resources that do nothing. */
@@ -68,12 +69,13 @@ export class TimedStack {
     count: number,
     engine: Record<string, string>,
     files?: string,
+    options = "",
   ): Promise<TimedStack> {
     const stack = await Stack.create(config(count), program);
     const timed = new TimedStack(stack, config, count, files);
     stack.env = {
       ...engine,
-      NODE_OPTIONS: `--require=${path.join(root, "bench/probe.cjs")}`,
+      NODE_OPTIONS: `--require=${path.join(root, "bench/probe.cjs")} ${options}`,
       PROSODY_PROBE: timed.#probe,
     };
     return timed;

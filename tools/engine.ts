@@ -20,6 +20,9 @@ export interface Engine {
 /** Passphrase of the lab's own stack state, which holds nothing but throw-away secrets of lab hosts. */
 const labPassphrase = "lab";
 
+/** For Node.js: has the provider start without what it never uses; see later.cjs. */
+export const preload = `--require=${JSON.stringify(join(root, "tools/later.cjs"))}`;
+
 /**
  * Pulumi's engine, installed first if need be. State goes to `~/.cache/prosody-pulumi/state` with a throw-away
  * passphrase, unless PULUMI_BACKEND_URL names a backend: then the passphrase is the user's as well.
@@ -42,6 +45,7 @@ export async function engine(): Promise<Engine> {
       NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled"),
       ...settingFor(0),
       ...process.env,
+      NODE_OPTIONS: [process.env.NODE_OPTIONS, preload].filter(Boolean).join(" "),
       PATH: [directory, process.env.PATH].join(delimiter),
     },
   };

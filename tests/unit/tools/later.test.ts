@@ -1,0 +1,52 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { root } from "../../../config/root";
+
+const later = join(root, "tools/later.cjs");
+const load = 'require("@pulumi/pulumi"); require("zod");';
+const putOff = `require(${JSON.stringify(later)}).putOff(require.resolve("@pulumi/pulumi"));`;
+
+/** Which of the modules are loaded really. */
+const show = `console.log(["typescript", "@npmcli/arborist", "zod/v4/locales"].filter((name) => {
+  const module = require.cache[require.resolve(name)];
+  return module && !require("node:util").types.isProxy(module.exports);
+}).join(" "));`;
+
+/** In a process of its own: modules are loaded once in each. */
+function run(...args: string[]): string {
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  return execFileSync(process.execPath, args, { cwd: root, encoding: "utf8", env, stdio: "pipe" }).trim();
+}
+
+test("the SDK and zod start without what they would load and this program does not use", () => {
+  expect(run("-e", load + show)).toBe("typescript @npmcli/arborist zod/v4/locales");
+  expect(run("-e", putOff + load + show)).toBe("");
+});
+
+test("what was put off is there for who uses it after all", () => {
+  const use = `${load} const of = (value) => () => value;
+    require("@pulumi/pulumi").runtime.serializeFunction(of(42)).then(({ text }) => {
+      console.log(/=> *value/.test(text), typeof require("zod").z.locales.de, "Arborist" in require("@npmcli/arborist"));
+      ${show}
+    });`;
+  expect(run("-e", putOff + use)).toBe("true function true\ntypescript @npmcli/arborist zod/v4/locales");
+});
+
+test("loaded by NODE_OPTIONS, it acts on the provider alone", () => {
+  const directory = mkdtempSync(join(tmpdir(), "prosody-later-"));
+  const script = (name: string) => {
+    const file = join(directory, "cmd", name, "index.js");
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, load + show);
+    return file;
+  };
+  try {
+    symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+    expect(run("--require", later, script("dynamic-provider"))).toBe("");
+    expect(run("--require", later, script("run"))).toBe("typescript @npmcli/arborist zod/v4/locales");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,53 @@
+/**
+ * Pulumi's SDK loads the TypeScript compiler and npm's own tree of packages, which it needs for programs whose
+ * functions it has to serialise. This one has none (see providers/resource.ts), and both together are more than half of
+ * the time and two fifths of the memory that the load of the SDK takes. zod loads its messages in 50 languages. So they
+ * are put off until somebody uses them: their place among the loaded modules is taken by an object that loads the real
+ * one when it is asked for anything.
+ */
+const Module = require("node:module");
+
+const names = ["typescript", "@npmcli/arborist", "zod/v4/locales"];
+
+/** @param {string} sdk a file of the SDK, from which the modules are resolved as it would do */
+function putOff(sdk) {
+  const { resolve } = Module.createRequire(sdk);
+  for (const name of names) {
+    let file;
+    try {
+      file = resolve(name);
+    } catch {
+      continue; // what is not there can't be loaded early, either
+    }
+    require.cache[file] ??= standIn(file);
+  }
+}
+
+function standIn(file) {
+  const module = new Module(file);
+  module.filename = file;
+  module.loaded = true;
+  let real;
+  const load = () => {
+    if (!real) {
+      delete require.cache[file];
+      real = require(file);
+    }
+    return real;
+  };
+  module.exports = new Proxy(
+    {},
+    {
+      // True, so that the helpers of compiled code take the object as it is and don't go through its properties.
+      get: (_target, key) => (key === "__esModule" ? true : load()[key]),
+      has: (_target, key) => key in load(),
+    },
+  );
+  return module;
+}
+
+module.exports = { putOff };
+
+// Every process of a run may load this by NODE_OPTIONS (see tools/engine.ts); the provider's is the one that has to.
+const [, script = ""] = process.argv;
+if (/[/\\]cmd[/\\]dynamic-provider[/\\]/.test(script)) putOff(script);
