@@ -33,12 +33,39 @@ local function must(ok, err)
   if not ok then error(tostring(err), 0) end
 end
 
-local function create(user, host, password)
-  if not usermanager.create_user_with_role then -- 0.12
-    return must(usermanager.create_user(user, password, host))
+-- The keys of a verifier, when they are such as the host's accounts get; otherwise Prosody makes its own.
+local function keys_of(verifier, host)
+  if (config.get(host, "authentication") or "internal_hashed") ~= "internal_hashed" then return nil end
+  if (config.get(host, "password_hash") or "SHA-1") ~= "SHA-1" then return nil end
+  local iterations, salt, stored_key, server_key = verifier:match "^SCRAM%-SHA%-1%$(%d+):([^$]+)%$([^:]+):(.+)$"
+  if not iterations or tonumber(iterations) ~= (config.get(host, "default_iteration_count") or 10000) then return nil end
+  local decode, encode = require "util.encodings".base64.decode, require "util.hex".encode
+  return {
+    salt = decode(salt), iteration_count = tonumber(iterations),
+    stored_key = encode(decode(stored_key)), server_key = encode(decode(server_key)),
+  }
+end
+
+-- An account that was made without a password gets these keys instead: so that the server, whose main thread would
+-- be taken by a hash for some milliseconds, goes on serving.
+local function give_keys(user, host, keys)
+  local accounts = storagemanager.open(host, "accounts")
+  local account = accounts:get(user) or {} -- 0.12 stores nothing without a password
+  for name, value in pairs(keys) do account[name] = value end
+  local ok, err = accounts:set(user, account)
+  if ok and usermanager.enable_user then ok, err = usermanager.enable_user(user, host) end
+  return ok, err
+end
+
+local function create(user, host, password, keys)
+  local ok, err
+  if usermanager.create_user_with_role then
+    local role = config.get("*", "default_provisioned_role") or "prosody:member"
+    ok, err = usermanager.create_user_with_role(user, not keys and password or nil, host, role)
+  else -- 0.12
+    ok, err = usermanager.create_user(user, not keys and password or nil, host)
   end
-  local role = config.get("*", "default_provisioned_role") or "prosody:member"
-  local ok, err = usermanager.create_user_with_role(user, password, host, role)
+  if ok and keys then ok, err = give_keys(user, host, keys) end
   if not ok then
     -- What is there by now is disabled and has no password.
     if stored_account(user, host) then usermanager.delete_user(user, host) end
@@ -47,14 +74,14 @@ local function create(user, host, password)
 end
 
 -- Makes an account, or gives a password to one that has none. With `replace`, sets the password in any case:
--- clients that are online are logged out.
-function set_account(user, host, password, replace)
+-- clients that are online are logged out. A new account gets the verifier of the password, unless it is empty.
+function set_account(user, host, password, replace, verifier)
   if not prosody.hosts[host] then error(host .. " is not among Prosody's virtual hosts", 0) end
   if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name (nodeprep, RFC 6122); write another one into prosody:jids", 0) end
   if not stringprep.saslprep(password) then error("Prosody refuses the password: SASLprep (RFC 4013); choose another in prosody:jids", 0) end
   local before = stored_account(user, host)
   if not before then
-    create(user, host, password)
+    create(user, host, password, keys_of(verifier, host))
   elseif replace or not before.storedKey then
     must(usermanager.set_password(user, password, host, nil))
     -- An account without a password was cut off while it was made, when it is disabled still.

@@ -1,14 +1,14 @@
 -- Makes, changes and deletes accounts: in the running server when it answers, otherwise in its storage.
--- Input:  socket paths, seconds, source of accounts.lua, then operations of four fields:
---         "set" or "replace", user, host, password
---         "delete", user, host, file of the archive that is written before
+-- Input:  socket paths, seconds, source of accounts.lua, then operations of five fields:
+--         "set" or "replace", user, host, password, its verifier for a new account or an empty field
+--         "delete", user, host, file of the archive that is written before, an empty field
 -- Output: for each operation one line of JSON: {"account": …}, {} after a deletion, or {"error": …}
 
 local ask = connect(field(), tonumber(field()))
 local library = field()
 local operations, deletes = {}, false
 for action in field do
-  operations[#operations + 1] = { action = action, user = field(), host = field(), extra = field() }
+  operations[#operations + 1] = { action = action, user = field(), host = field(), extra = field(), verifier = field() }
   deletes = deletes or action == "delete"
 end
 
@@ -55,7 +55,7 @@ local function offline(operation)
   end
   if not is_configured(host) then return json_error(host .. " is not among Prosody's virtual hosts") end
   prepare_accounts(host)
-  return account_json(set_account, user, host, operation.extra, operation.action == "replace")
+  return account_json(set_account, user, host, operation.extra, operation.action == "replace", operation.verifier)
 end
 
 local function change(operation)
@@ -63,8 +63,8 @@ local function change(operation)
   if operation.error then return json_error(operation.error) end
   if not ask then return offline(operation) end
   if operation.action ~= "delete" then
-    return online(("account_json(set_account,%s,%s,%s,%s)"):format(
-      user, host, literal(operation.extra), operation.action == "replace"))
+    return online(("account_json(set_account,%s,%s,%s,%s,%s)"):format(
+      user, host, literal(operation.extra), operation.action == "replace", literal(operation.verifier)))
   end
   if online(("account_json(has_host,%s)"):format(host)) == '{"account":false}' then return offline(operation) end
   return online(("account_json(delete_account,%s,%s)"):format(user, host))

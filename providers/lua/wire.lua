@@ -3,6 +3,7 @@
 -- The next field of the input: its length in bytes on a line, then the bytes.
 local function field()
   local length = io.read("*l")
+  if length == "0" then return "" end -- at the end of the input, io.read(0) is nil
   return length and io.read(tonumber(length))
 end
 

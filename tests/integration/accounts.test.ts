@@ -13,6 +13,9 @@ import { open as openByWay } from "../helpers/host";
 import { type Certificate, certificate, type LabHost, lab, sudoPassword } from "../helpers/lab";
 import { connect } from "../helpers/xmpp";
 
+/** A virtual host whose passwords are hashed otherwise than Prosody does by default. */
+const stronger = "sha256.test";
+
 const configuration = (adminSocket: string, hosts: string[]) => `
 admin_socket = "${adminSocket}"
 data_path = "/var/lib/prosody"
@@ -22,7 +25,7 @@ log = { debug = "/var/log/prosody/prosody.log", "*syslog" }
 certificates = "certs"
 c2s_require_encryption = true
 s2s_ports = {}
-${hosts.map((host) => `VirtualHost "${host}"`).join("\n")}
+${hosts.map((host) => `VirtualHost "${host}"${host === stronger ? '\npassword_hash = "SHA-256"' : ""}`).join("\n")}
 `;
 
 describe.each(everywhere)("accounts on %s", (_title, release) => {
@@ -32,6 +35,8 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
   let tls: Certificate;
   /** Round trips to the host. */
   let trips = 0;
+  /** What the last one sent. */
+  let sent = "";
 
   const { create, read, update, delete: remove, diff } = accountHandler;
   const account = (jid: string, password = "p", more: Partial<AccountInputs> = {}): AccountInputs => ({
@@ -75,6 +80,7 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
     const run = opened.run.bind(opened);
     opened.run = (script: string, options: RunOptions) => {
       trips++;
+      sent = String(options.input);
       return run(script, options);
     };
     return opened;
@@ -117,13 +123,27 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
       Promise.all(wanted.map(([jid, password]) => create(host, account(jid, password)))),
     );
     expect(runs).toBe(1);
+    const inputs = sent;
     for (const [index, [jid, password, prepared = password]] of wanted.entries()) {
       expect(await logIn(jid, prepared)).toEqual(success(jid));
       expect(await logIn(jid, `${password}.`)).toEqual(refused);
       expect(states[index]).toEqual(await read(host, { ...states[index]!, verifier: undefined }));
       expect(await diff!(states[index]!, account(jid, password, { policy: "enforced" }))).toEqual(["policy"]);
+      // SASLprep has nothing to change in such a password, so that the server need not hash it.
+      expect(inputs.includes(states[index]!.verifier!)).toBe(/^[ -~]+$/.test(password));
     }
   }, 120_000);
+
+  test("a server that hashes otherwise does it by itself", async () => {
+    await configure("example.test", "other.test", stronger);
+    const state = await create(host, account("x", "plain", { jid: `x@${stronger}` }));
+    expect(state.verifier).toMatch(/^SCRAM-SHA-256\$10000:/);
+    expect(await diff!(state, account("x", "plain", { jid: `x@${stronger}`, policy: "enforced" }))).toEqual([
+      "policy",
+    ]);
+    await remove(host, state);
+    await configure("example.test", "other.test");
+  }, 60_000);
 
   test("a new account has the role that Prosody gives to those its administrators make", async () => {
     if (distribution.prosody === "0.12") return; // 0.12 has no roles for accounts

@@ -3,7 +3,7 @@ import { removeFiles } from "../../../providers/account-changes";
 import { accounts } from "../../../providers/facts/accounts";
 import { accountHandler } from "../../../providers/handlers/account";
 import { luaScript } from "../../../providers/lua";
-import { type Verifier, verifier } from "../../../providers/scram";
+import { matches, type Verifier, verifier } from "../../../providers/scram";
 import { type Answer, FakeHost } from "../../helpers/fake-host";
 
 const { create, read, update, delete: remove, diff, check } = accountHandler;
@@ -44,7 +44,7 @@ beforeAll(async () => {
   [ours, theirs] = await Promise.all([verifier("ours"), verifier("theirs")]);
 });
 
-/** The operations that a script's input holds, four fields each, after program, sockets, timeout and library. */
+/** The operations that a script's input holds, five fields each, after program, sockets, timeout and library. */
 function operations(input: string): string[][] {
   const fields: string[] = [];
   for (let rest = Buffer.from(input); rest.length > 0; ) {
@@ -54,7 +54,7 @@ function operations(input: string): string[][] {
     rest = rest.subarray(end + 1 + size);
   }
   const all = fields.slice(4);
-  return Array.from({ length: all.length / 4 }, (_, index) => all.slice(4 * index, 4 * index + 4));
+  return Array.from({ length: all.length / 5 }, (_, index) => all.slice(5 * index, 5 * index + 5));
 }
 
 /** A host that answers each change by a line made from its action. */
@@ -111,9 +111,17 @@ describe("create", () => {
   test("makes or adopts in one round trip, without the password in the state", async () => {
     const host = changing(() => ({ account: stored(theirs) }));
     expect(await create(host, wanted)).toEqual(state({ verifier: theirs }));
-    expect(operations(host.ran[0]!.input)).toEqual([["set", "alice", "example.test", "ours"]]);
+    const [[action, user, domain, password, made]] = operations(host.ran[0]!.input) as [string[]];
+    expect([action, user, domain, password]).toEqual(["set", "alice", "example.test", "ours"]);
+    expect(await matches("ours", made!)).toBe(true);
     expect(host.scripts).toEqual([luaScript]);
     expect(host.changes).toEqual([luaScript]);
+  });
+
+  test("leaves a password to Prosody that SASLprep might change", async () => {
+    const host = changing(() => ({ account: stored(theirs) }));
+    await create(host, { ...wanted, password: "o\u00a0urs" });
+    expect(operations(host.ran[0]!.input)).toEqual([["set", "alice", "example.test", "o\u00a0urs", ""]]);
   });
 
   test("sets an enforced password of an adopted account, and only on a mismatch", async () => {
@@ -136,6 +144,7 @@ describe("create", () => {
         expect.stringMatching(
           /^\/var\/backups\/prosody-pulumi\/alice@example\.test-\d{8}T\d{6}\.\d{3}Z\.tar\.gz$/,
         ),
+        "",
       ],
     ]);
   });
@@ -247,7 +256,7 @@ describe("update", () => {
   test("sets the password only on a mismatch", async () => {
     const host = changing(() => ({ account: stored(ours) }));
     expect(await update(host, state({ verifier: theirs }), enforced)).toEqual(state({ policy: "enforced" }));
-    expect(operations(host.ran[0]!.input)).toEqual([["replace", "alice", "example.test", "ours"]]);
+    expect(operations(host.ran[0]!.input)).toEqual([["replace", "alice", "example.test", "ours", ""]]);
   });
 
   test("a policy alone is nothing on the host", async () => {
