@@ -33,8 +33,9 @@ local function must(ok, err)
   if not ok then error(tostring(err), 0) end
 end
 
--- The keys of a verifier, when they are such as the host's accounts get; otherwise Prosody makes its own.
+-- The keys of a verifier, if there is one and they are such as the host's accounts get; otherwise Prosody makes its own.
 local function keys_of(verifier, host)
+  if not verifier then return nil end
   if (config.get(host, "authentication") or "internal_hashed") ~= "internal_hashed" then return nil end
   if (config.get(host, "password_hash") or "SHA-1") ~= "SHA-1" then return nil end
   local iterations, salt, stored_key, server_key = verifier:match "^SCRAM%-SHA%-1%$(%d+):([^$]+)%$([^:]+):(.+)$"
@@ -74,7 +75,7 @@ local function create(user, host, password, keys)
 end
 
 -- Makes an account, or gives a password to one that has none. With `replace`, sets the password in any case:
--- clients that are online are logged out. A new account gets the verifier of the password, unless it is empty.
+-- clients that are online are logged out. A new account gets the keys of the verifier, if it is given.
 function set_account(user, host, password, replace, verifier)
   if not prosody.hosts[host] then error(host .. " is not among Prosody's virtual hosts", 0) end
   if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name (nodeprep, RFC 6122); write another one into prosody:jids", 0) end

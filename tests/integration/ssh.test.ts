@@ -7,6 +7,7 @@ import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
 import { paths } from "../../lab/paths";
 import { osRelease } from "../../providers/facts/os-release";
+import { Connection } from "../../providers/ssh/connection";
 import { readFiles, removeFiles, writeFiles } from "../../providers/ssh/files";
 import { openHost, type SshHost } from "../../providers/ssh/host";
 import { hostSettings } from "../helpers/host";
@@ -428,15 +429,15 @@ describe("files", () => {
 
   test("50 readings at once are two round trips", async () => {
     const host = await open(trixie);
-    const run = jest.spyOn(host, "run");
+    const start = jest.spyOn(Connection.prototype, "start");
     const first = readFiles(host, ["/etc/hostname"]);
-    await until(() => run.mock.calls.length === 1);
+    await until(() => start.mock.calls.length === 1);
     const rest = Array.from({ length: 49 }, () => readFiles(host, ["/etc/hostname", "/etc/none"]));
     const all = await Promise.all([first, ...rest]);
     expect(all.map((found) => found.get("/etc/hostname")?.content)).toEqual(
       Array(50).fill(`${trixie.name}\n`),
     );
-    expect(run).toHaveBeenCalledTimes(2);
+    expect(start).toHaveBeenCalledTimes(2);
   });
 });
 
