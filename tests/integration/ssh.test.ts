@@ -438,6 +438,7 @@ describe("files", () => {
       Array(50).fill(`${trixie.name}\n`),
     );
     expect(start).toHaveBeenCalledTimes(2);
+    start.mockRestore();
   });
 });
 
