@@ -92,7 +92,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
       { server, version: install.version, family: install.family, turnSecret: turnSecret?.secret },
       { parent: this, dependsOn: [certificates, external, labels, modules, ...database] },
     );
-    const firewall = new Firewall(server, ["prosody", "coturn"], { parent: this, dependsOn: config });
+    const firewall = new Firewall(server, ["prosody", "coturn"], { parent: this, dependsOn: config.service });
     const certificate = certificates.certificates[server.domains[0]!.name]!;
     const calls = { parent: this, dependsOn: certificates };
     const turn = turnSecret

@@ -30,19 +30,29 @@ export const archiveDirectory = "/var/backups/prosody-pulumi";
  * @throws Error with Prosody's reason; then nothing was changed, and a new account was not made
  */
 export function changeAccount(host: Host, change: AccountChange): Promise<Verifier | undefined> {
-  return host.group("accounts", change, (changes) => commit(host, changes), gather[change.action]);
+  const item = { change, verifier: verifierFor(change) };
+  return host.group("accounts", item, (items) => commit(host, items), gather[change.action]);
+}
+
+/** A change, and what is computed of it while those before it are under way. */
+interface Item {
+  change: AccountChange;
+  verifier: Promise<Verifier | undefined>;
 }
 
 /** Milliseconds: for a deletion the host loads Prosody's libraries, which takes as long as some twenty deletions. */
 const gather = { set: 0, replace: 0, delete: 10 };
 
-async function commit(host: Host, changes: AccountChange[]): Promise<(Verifier | undefined | Error)[]> {
+async function commit(host: Host, items: Item[]): Promise<(Verifier | undefined | Error)[]> {
   const now = new Date();
-  const fields = await Promise.all(changes.map((change) => fieldsOf(change, now)));
+  const changes = items.map(({ change }) => change);
+  const fields = await Promise.all(
+    items.map(async (item) => fieldsOf(item.change, await item.verifier, now)),
+  );
   const { code, stdout } = await host.run(luaScript, {
     doing: `changing ${changes.length === 1 ? changes[0]!.jid : `${changes.length} accounts`}`,
     input: luaInput(
-      ["wire", "admin-socket", "prosody", "archive", "change-accounts"],
+      ["wire", "admin-socket", "prosody", "tar", "archive", "change-accounts"],
       Buffer.concat([adminSockets, 30, luaSource("accounts"), ...fields.flat()].map(lengthPrefixed)),
     ),
     timeout: 60 + changes.length,
@@ -55,16 +65,20 @@ async function commit(host: Host, changes: AccountChange[]): Promise<(Verifier |
 }
 
 /**
- * What change-accounts.lua reads of one change. The verifier of a new account is made here, off the main thread, so that
- * the server, which has only one, goes on serving; but not of a password that SASLprep (RFC 4013) might change, lest
- * two implementations differ in it and its owner does not get in.
+ * The verifier of a new account is made here, off the main thread, so that the server, which has only one, goes on
+ * serving; but not of a password that SASLprep (RFC 4013) might change, lest two implementations differ in it and its
+ * owner does not get in.
  */
-async function fieldsOf(change: AccountChange, now: Date): Promise<string[]> {
+async function verifierFor(change: AccountChange): Promise<Verifier | undefined> {
+  return change.action === "set" && /^[ -~]+$/.test(change.password) ? verifier(change.password) : undefined;
+}
+
+/** What change-accounts.lua reads of one change. */
+function fieldsOf(change: AccountChange, known: Verifier | undefined, now: Date): string[] {
   const { action, jid } = change;
-  if (action === "delete") return [action, ...split(jid), archiveFile(jid, now), ""];
-  const { password } = change;
-  const isHashedHere = action === "set" && /^[ -~]+$/.test(password);
-  return [action, ...split(jid), password, isHashedHere ? await verifier(password) : ""];
+  return action === "delete"
+    ? [action, ...split(jid), archiveFile(jid, now), ""]
+    : [action, ...split(jid), change.password, known ?? ""];
 }
 
 function result(line: string | undefined): Verifier | undefined | Error {

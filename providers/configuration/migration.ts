@@ -18,7 +18,12 @@ PROSODYCTL=$(command -v prosodyctl) || exit 0
 export PROSODYCTL
 read -r interpreter < "$PROSODYCTL"
 storage() { printf '%s\\n' "$program" | \${interpreter#??} - "$@"; }
-places() { storage places "$1" 2>/dev/null | sort -u; }
+# Sets \`base\`, the directory of the data, and \`places\` of a configuration; neither, if it is broken.
+look() {
+  places=$(storage places "$1" 2>/dev/null)
+  base=$(printf '%s\\n' "$places" | sed -n 's/^base //p')
+  places=$(printf '%s\\n' "$places" | sed '/^base /d' | sort -u)
+}
 refuse() { echo "$*" >&2; exit ${refused}; }
 # What a program tells of its progress goes on to the standard error at once.
 data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
@@ -33,19 +38,23 @@ data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
  * old storage is the one that counts.
  */
 const move = `${head}
-old=$(places ${mainFile})
+look ${stagedFile}
+new=$places
+look ${mainFile}
+old=$places
+copy="$base/.prosody-pulumi-storage"
 # A change that was cut off after the data had moved: what is in force now has them, so there is no way back.
 if [ -d ${directory}/.previous ]; then
-  left="$(storage base ${mainFile} 2>/dev/null)/.prosody-pulumi-storage/.places"
-  if [ -f "$left" ] && [ "$(cat "$left")" != "$old" ]; then rm -rf ${directory}/.previous; fi
+  if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$old" ]; then rm -rf ${directory}/.previous; fi
 fi
-new=$(places ${stagedFile})
 # Where nothing can be read from a broken configuration, what was written down counts.
 [ -n "$old" ] || old=$(cat ${archives}/storage 2>/dev/null || echo internal)
-[ "$old" != "$new" ] || { echo same; exit 0; }
 mkdir -p ${archives}
-base=$(storage base ${mainFile}) || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
-copy="$base/.prosody-pulumi-storage"
+if [ "$old" = "$new" ]; then
+  [ -z "$base" ] || [ -e "$copy" ] || { echo "$new" > ${archives}/storage; echo settled; }
+  exit 0
+fi
+[ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
 filled=${archives}/filled-databases
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
 case "$reason" in
@@ -69,7 +78,6 @@ restart() {
 }
 trap restart EXIT
 trap 'exit 1' HUP INT TERM PIPE
-begin=$(date +%s%3N)
 systemctl stop prosody
 rm -rf "$copy"
 install -d -m 0700 -o prosody -g prosody "$copy"
@@ -101,22 +109,21 @@ after=$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)
 rm -f "$copy/.reason"
 echo "$old" > "$copy/.places"
 done=yes
-echo "moved \${before#* } in $(($(date +%s%3N) - begin)) ms"
 `;
 
 /** Archives the copy, and removes the old storage's files, once the server runs with the new one. */
 const finish = `${head}
 set -e
-base=$(storage base ${mainFile})
+look ${mainFile}
+new=$places
 copy="$base/.prosody-pulumi-storage"
 mkdir -p ${archives}
-places ${mainFile} > ${archives}/storage
-if [ -f "$copy/.places" ] && ! places ${mainFile} | cmp -s - "$copy/.places"; then
+echo "$new" > ${archives}/storage
+if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
   rm "$copy/.places"
   archive=${archives}/storage-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
   tar -C "$copy" -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
-  new=$(places ${mainFile})
   case "$new" in
     *internal*) ;;
     *) case "$old" in *internal*) cd "$base" && find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' -print0 | xargs -0r rm;; esac;;
@@ -137,10 +144,10 @@ const program = () => ["common", "prosody", "migrate"].map(luaSource).join("");
 
 /**
  * Moves the data where the staged configuration wants them, if that is elsewhere; Prosody is stopped then.
- * @returns what was moved, or \`undefined\`
+ * @returns whether {@link keepOldStorage} is to follow
  * @throws Error that says why, with the old server running as before
  */
-export async function moveStorage(host: Host): Promise<string | undefined> {
+export async function moveStorage(host: Host): Promise<boolean> {
   const { code, stdout, stderr } = await host.run(move, {
     doing: "moving Prosody's data to another storage",
     input: program(),
@@ -151,7 +158,7 @@ export async function moveStorage(host: Host): Promise<string | undefined> {
   });
   if (code === refused)
     throw new Error(`the storage is not changed, and nothing else: ${stderr.trim().split("\n").join("; ")}`);
-  return /^moved (.*)$/m.exec(stdout)?.[1];
+  return !/^settled$/m.test(stdout);
 }
 
 /** Keeps the old storage as an archive. */

@@ -88,7 +88,7 @@ export async function change(
   const isUp = ["active", "reloading", "activating"].includes(before.service);
   const mayMove =
     !before.model || before.cutOff !== undefined || storageOf(before.model) !== storageOf(model);
-  if (mayMove) await moveStorage(host).catch((error) => discard(host, error));
+  const isMoved = mayMove && (await moveStorage(host).catch((error) => discard(host, error)));
   try {
     await host.run(scripts.swap, {
       doing: "replacing Prosody's configuration",
@@ -104,7 +104,7 @@ export async function change(
     input: listed(paths.filter((path) => !own.includes(path))),
     changes: true,
   });
-  if (mayMove) await keepOldStorage(host);
+  if (isMoved) await keepOldStorage(host);
   return warnings;
 }
 

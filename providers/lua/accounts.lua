@@ -6,6 +6,7 @@ local storagemanager = require "core.storagemanager"
 local config = require "core.configmanager"
 local stringprep = require "util.encodings".stringprep
 local json = require "util.json"
+local log = require "util.logger".init("usermanager")
 
 -- The account as it is stored: its SCRAM verifier (RFC 5802), or an empty table when it has no password.
 -- Nil when there is no account.
@@ -47,26 +48,35 @@ local function keys_of(verifier, host)
   }
 end
 
--- An account that was made without a password gets these keys instead: so that the server, whose main thread would
--- be taken by a hash for some milliseconds, goes on serving.
-local function give_keys(user, host, keys)
-  local accounts = storagemanager.open(host, "accounts")
-  local account = accounts:get(user) or {} -- 0.12 stores nothing without a password
-  for name, value in pairs(keys) do account[name] = value end
-  local ok, err = accounts:set(user, account)
-  if ok and usermanager.enable_user then ok, err = usermanager.enable_user(user, host) end
-  return ok, err
+-- An account with these keys, as if it had got them by its password: so that the server, whose main thread would be
+-- taken by a hash for some milliseconds, goes on serving. It is written once, behind its role, so that what is cut off is
+-- no account; Prosody's own way writes it three times, and a file system that makes sure of what a file is replaced by
+-- takes longer for that than for all else.
+local function create_with_keys(user, host, role, keys)
+  if role then
+    local ok, err = usermanager.set_user_role(user, host, role)
+    if not ok then return ok, err end
+  end
+  keys.created = os.time()
+  keys.updated = keys.created
+  local ok, err = storagemanager.open(host, "accounts"):set(user, keys)
+  if not ok then return ok, err end
+  log("info", "User account created: %s@%s", user, host)
+  prosody.events.fire_event("user-enabled", { username = user, host = host })
+  return true
 end
 
 local function create(user, host, password, keys)
   local ok, err
-  if usermanager.create_user_with_role then
-    local role = config.get("*", "default_provisioned_role") or "prosody:member"
-    ok, err = usermanager.create_user_with_role(user, not keys and password or nil, host, role)
-  else -- 0.12
-    ok, err = usermanager.create_user(user, not keys and password or nil, host)
+  -- 0.12 has no roles for accounts
+  local role = usermanager.create_user_with_role and (config.get("*", "default_provisioned_role") or "prosody:member")
+  if keys then
+    ok, err = create_with_keys(user, host, role, keys)
+  elseif role then
+    ok, err = usermanager.create_user_with_role(user, password, host, role)
+  else
+    ok, err = usermanager.create_user(user, password, host)
   end
-  if ok and keys then ok, err = give_keys(user, host, keys) end
   if not ok then
     -- What is there by now is disabled and has no password.
     if stored_account(user, host) then usermanager.delete_user(user, host) end
@@ -91,15 +101,28 @@ function set_account(user, host, password, replace, verifier)
   return stored_account(user, host)
 end
 
--- Removes an account with the user's data.
+-- Removes an account with the user's data. False when the server does not have the host.
 function delete_account(user, host)
+  if not prosody.hosts[host] then return false end
   if prosody.hosts[host].type == "local" and stored_account(user, host) then
     must(usermanager.delete_user(user, host))
   end
 end
 
-function has_host(host)
-  return prosody.hosts[host] ~= nil
+-- The data directory, if a host that the server has keeps all data of its users in the internal storage.
+function data_directory(host)
+  if not prosody.hosts[host] then return nil end
+  local storage, stores = config.get(host, "storage"), {}
+  if type(storage) == "table" then stores = storage end
+  local function is_internal(store)
+    local _, name = storagemanager.get_driver(host, store)
+    return name == "internal"
+  end
+  if not is_internal() then return nil end
+  for store in pairs(stores) do
+    if not is_internal(store) then return nil end
+  end
+  return prosody.paths.data
 end
 
 -- Runs one of the above. A line of JSON: {"account": …} or {"error": …}

@@ -1,10 +1,14 @@
--- Archives of all that a user has on a host, in the format of Prosody's internal storage.
+-- Archives of all that a user has on a host, in the format of Prosody's internal storage. After `tar`.
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
+-- As Prosody names files.
+local function encode(text)
+  return (text:gsub("[^A-Za-z0-9]", function(byte) return ("%%%02x"):format(byte:byte()) end))
+end
+
 -- What the internal storage has of a user: paths below the data directory.
 local function user_files(user, host, data)
-  local lfs, encode = require "lfs", require "util.datamanager".path_encode
   local files, directory = {}, encode(host)
   if lfs.attributes(data .. "/" .. directory, "mode") ~= "directory" then return files end
   for store in lfs.dir(data .. "/" .. directory) do
@@ -60,35 +64,64 @@ local function export_stores(user, host, stores, directory)
   internal.set_data_path(prosody.paths.data)
 end
 
-local made = {}
+local scratch
 
--- Writes a tar archive that only root can read. Raises an error when it can't be written completely.
-local function archive_user(user, host, file)
-  local data, scratch = prosody.paths.data, nil
-  local tar = { "umask 077; exec tar -czf", quote(file) }
-  local function add(directory)
-    local files = user_files(user, host, directory)
-    if #files > 0 then tar[#tar + 1] = "-C " .. quote(directory) end
-    for _, name in ipairs(files) do tar[#tar + 1] = quote(name) end
+-- The files that the archive of a user is to have, each with one that has its owner.
+local function gather(user, host, data)
+  local found = {}
+  for _, name in ipairs(user_files(user, host, data)) do
+    local path = data .. "/" .. name
+    found[#found + 1] = { name = name, path = path, owner = path }
   end
-  add(data)
-  local stores = other_stores(user, host)
+  local stores = startup and other_stores(user, host) or {}
   if #stores > 0 then
-    scratch = io.popen("mktemp -d"):read("*l")
+    scratch = scratch or io.popen("mktemp -d"):read("*l")
     export_stores(user, host, stores, scratch)
-    os.execute("chown -R --reference=" .. quote(data) .. " -- " .. quote(scratch))
-    add(scratch)
-  end
-  if #tar > 2 then
-    local directory = file:match "^(.*)/"
-    made[directory] = made[directory] or os.execute("umask 077; mkdir -p -- " .. quote(directory))
-    local _, _, code = os.execute(table.concat(tar, " "))
-    if code == 1 then code = 0 end -- a file was written to meanwhile
-    if code ~= 0 then
-      os.remove(file)
-      file = nil
+    for _, name in ipairs(user_files(user, host, scratch)) do
+      found[#found + 1] = { name = name, path = scratch .. "/" .. name, owner = data }
     end
   end
+  return found
+end
+
+-- Bytes from which on an archive is compressed while it is written, so that the disk need not have room for it twice.
+local large = 1048576
+
+-- Writes the archive of a user, if there is anything of the user, and tells the name of what is to be compressed yet.
+-- Raises an error when it can't be written completely.
+local function write_archive(user, host, file, data)
+  local files, size = gather(user, host, data), 0
+  if #files == 0 then return nil end
+  for _, each in ipairs(files) do size = size + (lfs.attributes(each.path, "size") or 0) end
+  local plain = size < large and file:gsub("%.gz$", "") or nil
+  local archive = assert(plain and io.open(plain, "wb") or io.popen("exec gzip >" .. quote(file), "w"))
+  for _, each in ipairs(files) do add_file(archive, each) end
+  end_archive(archive)
+  return plain
+end
+
+-- Writes the archives ({ user =, host =, file = }) of all who have anything below the data directory or, after
+-- load_prosody(), in another storage; only root can read them.
+-- Returns those that could not be written completely: { archive = true }
+local function write_archives(wanted, data)
+  local pposix = require "util.pposix"
+  local umask, wrong, plain = pposix.umask("077"), {}, {}
+  for _, archive in ipairs(wanted) do
+    local directory = archive.file:match "^(.*)/"
+    if not lfs.attributes(directory) then os.execute("mkdir -p -- " .. quote(directory)) end
+    local ok, result = pcall(write_archive, archive.user, archive.host, archive.file, data)
+    if ok then plain[archive] = result else wrong[archive] = true end
+  end
+  if next(plain) then
+    local gzip = io.popen("xargs -0 gzip --", "w")
+    for _, file in pairs(plain) do gzip:write(file, "\0") end
+    gzip:close()
+  end
+  for archive, file in pairs(plain) do
+    if os.remove(file) then wrong[archive] = true end -- gzip removes what it is done with
+  end
   if scratch then os.execute("rm -r -- " .. quote(scratch)) end
-  if not file then error("no archive could be written, so nothing was deleted", 0) end
+  for archive in pairs(wrong) do os.remove(archive.file) end
+  pposix.umask(umask)
+  return wrong
 end

@@ -6,31 +6,15 @@
 
 local ask = connect(field(), tonumber(field()))
 local library = field()
-local operations, deletes = {}, false
+local operations, deletions = {}, {}
 for action in field do
-  operations[#operations + 1] = { action = action, user = field(), host = field(), extra = field(), verifier = field() }
-  deletes = deletes or action == "delete"
-end
-
-local loaded, load_error = false, nil
-if deletes or not ask then
-  loaded, load_error = pcall(load_prosody, true)
-  for _, operation in ipairs(operations) do
-    if loaded and operation.action == "delete" then
-      prepare_host(operation.host)
-      local ok, reason = pcall(archive_user, operation.user, operation.host, operation.extra)
-      if not ok then operation.error = reason end
-    elseif not loaded and (operation.action == "delete" or not ask) then
-      operation.error = load_error
-    end
-  end
-  if loaded then
-    become_prosody()
-    assert(load(library, "=accounts"))()
+  local operation = { action = action, user = field(), host = field(), extra = field(), verifier = field() }
+  operations[#operations + 1] = operation
+  if action == "delete" then
+    operation.file = operation.extra
+    deletions[#deletions + 1] = operation
   end
 end
-
-local function json_error(reason) return '{"error":' .. json_bytes(reason) .. "}" end
 
 local lost
 if ask then
@@ -38,12 +22,47 @@ if ask then
   if not ok then lost = text end
 end
 
+-- The data directory, if the server says that all who are to be deleted have their data there: Prosody's libraries, which
+-- take a while to load, are not needed then.
+local function only_directory()
+  local known, data = {}, nil
+  for _, operation in ipairs(deletions) do
+    local host = operation.host
+    if not known[host] then
+      local ok, text = ask(("> return data_directory(%s)"):format(literal(host)))
+      if not ok or text:sub(1, 1) ~= "/" then return nil end
+      known[host], data = true, text
+    end
+  end
+  return data
+end
+
+local loaded, load_error = false, nil
+local data = ask and not lost and only_directory()
+if data then
+  find_libraries()
+elseif #deletions > 0 or not ask then
+  loaded, load_error = pcall(load_prosody, true)
+  for _, operation in ipairs(loaded and {} or ask and deletions or operations) do operation.error = load_error end
+  for _, operation in ipairs(loaded and deletions or {}) do prepare_host(operation.host) end
+  data = loaded and prosody.paths.data
+end
+if data then
+  for operation in pairs(write_archives(deletions, data)) do operation.unsaved = true end
+end
+if loaded then
+  become_prosody()
+  assert(load(library, "=accounts"))()
+end
+
+local function problem(reason) return '{"error":' .. json_bytes(reason) .. "}" end
+
 local function online(code)
-  if #code > 9800 then return json_error "the password is too long" end
-  if lost then return json_error(lost) end
+  if #code > 9800 then return problem "the password is too long" end
+  if lost then return problem(lost) end
   local ok, text = ask("> return " .. code)
   if ok == nil then lost = text end
-  if not ok or text:sub(1, 1) ~= "{" then return json_error(text) end
+  if not ok or text:sub(1, 1) ~= "{" then return problem(text) end
   return text
 end
 
@@ -53,21 +72,22 @@ local function offline(operation)
   if operation.action == "delete" then
     return account_json(function() assert(require "core.storagemanager".purge(user, host)) end)
   end
-  if not is_configured(host) then return json_error(host .. " is not among Prosody's virtual hosts") end
+  if not is_configured(host) then return problem(host .. " is not among Prosody's virtual hosts") end
   prepare_accounts(host)
   return account_json(set_account, user, host, operation.extra, operation.action == "replace", operation.verifier)
 end
 
 local function change(operation)
   local user, host = literal(operation.user), literal(operation.host)
-  if operation.error then return json_error(operation.error) end
+  if operation.error then return problem(operation.error) end
+  if operation.unsaved then return problem("no archive could be written, so nothing was deleted") end
   if not ask then return offline(operation) end
   if operation.action ~= "delete" then
     return online(("account_json(set_account,%s,%s,%s,%s,%s)"):format(
       user, host, literal(operation.extra), operation.action == "replace", literal(operation.verifier)))
   end
-  if online(("account_json(has_host,%s)"):format(host)) == '{"account":false}' then return offline(operation) end
-  return online(("account_json(delete_account,%s,%s)"):format(user, host))
+  local result = online(("account_json(delete_account,%s,%s)"):format(user, host))
+  return loaded and result == '{"account":false}' and offline(operation) or result
 end
 
 local told = os.time()

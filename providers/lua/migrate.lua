@@ -1,7 +1,7 @@
 -- Moves data between storages, with Prosody stopped; after common and prosody. Each run knows one configuration:
 --
---   base FILE         prints the directory of Prosody's data
---   places FILE       prints where a configuration keeps its data: a line per host and database
+--   places FILE       prints "base" and the directory of Prosody's data, then where a configuration keeps its data: a line
+--                     per host and database
 --   probe FILE        opens every storage; prints "holds COUNT DATABASE" for each database that has data
 --   empty FILE        prints "empty" if its storages have nothing of anybody's
 --   clear FILE        deletes all rows of its databases
@@ -263,9 +263,8 @@ local function import()
   end)
 end
 
-if mode == "base" then
-  io.write(data, "\n")
-elseif mode == "places" then
+if mode == "places" then
+  io.write("base ", data, "\n")
   for _, host in ipairs(configured()) do
     local storage = config.get(host, "storage") or config.get(host, "default_storage") or "internal"
     local sql = config.get(host, "sql") or { driver = "SQLite3" }

@@ -2,10 +2,8 @@
 
 local startup
 
--- Loads libraries and configuration, `file` or the usual one. With `as_root` the process stays root until
--- become_prosody().
--- Raises an error when Prosody can't read its configuration.
-local function load_prosody(as_root, file)
+-- Lets single libraries be required.
+local function find_libraries()
   for line in io.lines(os.getenv "PROSODYCTL") do
     local name, value = line:match "^(CFG_%u+)%s*=%s*['\"](.-)['\"]"
     if name then _G[name] = value end
@@ -14,6 +12,13 @@ local function load_prosody(as_root, file)
   package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
   package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
   if not pcall(require, "prosody.loader") then pcall(require, "loader") end
+end
+
+-- Loads libraries and configuration, `file` or the usual one. With `as_root` the process stays root until
+-- become_prosody().
+-- Raises an error when Prosody can't read its configuration.
+local function load_prosody(as_root, file)
+  find_libraries()
   arg = { "--silent" }
   if file then arg = { "--config", file, "--silent" } end
   if as_root then arg[#arg + 1] = "--root" end

@@ -294,6 +294,26 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
     expect(await read(host, state)).toEqual(state);
   }, 120_000);
 
+  test("the archive of long names and much data is whole", async () => {
+    const user = "ü".repeat(40);
+    const name = "%c3%bc".repeat(40);
+    const state = await create(host, account(user));
+    await lab_.exec(
+      "cd /var/lib/prosody/example%2etest && install -d -o prosody -g prosody archive && head -c 3000001 /dev/urandom | " +
+        `install -m 0600 -o prosody -g prosody /dev/stdin archive/${name}.list`,
+    );
+    const look = `find . -name '${name}.*' -exec stat -c '%a %U:%G %s %Y %n' {} + -exec sha256sum {} + | sort`;
+    const before = await lab_.exec(`cd /var/lib/prosody && ${look}`);
+    expect(before).toContain(`600 prosody:prosody 3000001 `);
+    await remove(host, state);
+    expect(await files(name)).toEqual([]);
+    expect(
+      await lab_.exec(
+        `rm -rf /root/restored && mkdir /root/restored && cd /root/restored && tar -xzpf /var/backups/prosody-pulumi/${user}@*.tar.gz && ${look}`,
+      ),
+    ).toBe(before);
+  }, 60_000);
+
   test("an account that must not exist is found, archived and deleted", async () => {
     const [runs, none] = await counted(() => create(host, absent("mallory")));
     expect([runs, none]).toEqual([
@@ -395,6 +415,7 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
       reason: "Prosody can't read its configuration; `prosodyctl check config` says why",
     });
     expect(await read(host, { ...state, policy: "enforced" })).toEqual({ ...state, policy: "enforced" });
+    await lab_.exec("systemctl stop prosody");
     await expect(remove(host, state)).rejects.toThrow("Prosody can't read its configuration");
     await configure("example.test");
     expect(await files("unread")).not.toEqual([]);
