@@ -27,7 +27,7 @@ export interface BenchHost {
 export async function bringUp(count: number): Promise<BenchHost[]> {
   const hosts: BenchHost[] = [];
   for (let number = 1; number <= count; number++) {
-    const lab = await up(`bench-${clone}-${number}`, { prepared: true });
+    const lab = await up(`bench-${clone}-${number}`, { prepared: true, inMemory: true });
     const domain = `h${number}.example.test`;
     hosts.push({ lab, server: `h${number}`, domain, tls: await certificate(domain) });
     await prepare(lab);

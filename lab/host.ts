@@ -30,6 +30,11 @@ export interface HostOptions {
   release?: Release;
   /** apt's cache in the host already has Prosody's packages, so that no mirror is needed. Default false; fedora: true. */
   prepared?: boolean;
+  /**
+   * Its disk is in memory: for measurements, because ext4 takes ever longer to make files on an overlay of which many
+   * were deleted in the last five minutes. Default false.
+   */
+  inMemory?: boolean;
   /** `admin` has to give its password (`lab`) to sudo. Default false. */
   sudoPassword?: boolean;
 }
@@ -42,6 +47,10 @@ const labPassword =
 export async function makeDisk(name: string, options: HostOptions): Promise<void> {
   const release = options.release ?? "trixie";
   const layers = await baseLayers(release, options.prepared ?? false);
+  if (options.inMemory) {
+    await mkdir(paths.host(name), { recursive: true });
+    await run("mount", ["-t", "tmpfs", "lab", paths.host(name)]);
+  }
   for (const directory of ["upper", "work", "root"])
     await mkdir(paths.host(name, directory), { recursive: true });
   await writeFile(paths.host(name, "layers"), layers.join(":"));

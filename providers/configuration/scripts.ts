@@ -192,7 +192,7 @@ while :; do
   esac
   [ $code = 0 ] && break
   [ "$(date +%s)" -lt $deadline ] || break
-  sleep 0.1
+  sleep 0.05
 done
 set -- $logs
 while [ $# -gt 1 ]; do

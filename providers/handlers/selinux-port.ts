@@ -1,12 +1,5 @@
 import { type OsRelease, osRelease } from "../facts/os-release";
-import {
-  effectiveLabel,
-  type PortLabels,
-  portLabels,
-  type SelinuxMode,
-  selinuxMode,
-  semanage,
-} from "../facts/selinux";
+import { effectiveLabel, type PortLabels, portLabels, selinuxMode, semanage } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { parsePortRange } from "../port-range";
@@ -74,9 +67,7 @@ export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = 
   },
 
   async delete(host, state) {
-    if (!state.given) return;
-    const item = { state, labels: host.fact(portLabels) };
-    await host.group("port labels back", item, (items) => giveBack(host, items), gather);
+    if (state.given) await host.group("port labels back", state, (states) => giveBack(host, states), gather);
   },
 };
 
@@ -89,37 +80,18 @@ const wanted = ({ server, port, required }: SelinuxPortInputs | SelinuxPortState
   required,
 });
 
-/** What is read of the host while others come along, which takes about as long. */
-interface Before {
-  mode: SelinuxMode;
-  /** Not asked for where nothing is to be done. */
-  labels?: PortLabels;
-}
-
-async function survey(host: Host, { required }: SelinuxPortInputs): Promise<Before> {
-  const mode = await host.fact(selinuxMode);
-  return mode === "disabled" && !required ? { mode } : { mode, labels: await host.fact(portLabels) };
-}
-
-const allow = (host: Host, inputs: SelinuxPortInputs) => {
-  const item = { inputs, before: survey(host, inputs) };
-  return host.group("port labels", item, (items) => allowAll(host, items), gather);
-};
+const allow = (host: Host, inputs: SelinuxPortInputs) =>
+  host.group("port labels", inputs, (items) => allowAll(host, items), gather);
 
 function look(labels: Known, { family }: OsRelease, port: string): { allowed: boolean; label?: string } {
   const label = effectiveLabel(labels, port)?.label;
   return { allowed: label !== undefined && bindable[family].includes(label), ...(label && { label }) };
 }
 
-async function allowAll(
-  host: Host,
-  all: { inputs: SelinuxPortInputs; before: Promise<Before> }[],
-): Promise<(Found | Error)[]> {
-  const items = all.map(({ inputs }) => inputs);
-  const found = await Promise.all(all.map((item) => item.before));
-  const { mode } = found[0]!;
-  const before = found.findLast(({ labels }) => labels)?.labels;
-  if (!before) return items.map(() => ({ mode }));
+async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found | Error)[]> {
+  const mode = await host.fact(selinuxMode);
+  if (mode === "disabled" && !items.some(({ required }) => required)) return items.map(() => ({ mode }));
+  const before = await host.fact(portLabels);
   if (!before.known) return items.map(() => unreadable(before));
   const os = await host.fact(osRelease);
   const plans = items.map(({ port }) => (look(before, os, port).allowed ? undefined : plan(before, port)));
@@ -153,12 +125,8 @@ function plan(labels: Known, port: string) {
 }
 
 /** What somebody changed since is theirs. */
-async function giveBack(
-  host: Host,
-  items: { state: SelinuxPortState; labels: Promise<PortLabels> }[],
-): Promise<undefined[]> {
-  const labels = await items.at(-1)!.labels;
-  const states = items.map(({ state }) => state);
+async function giveBack(host: Host, states: SelinuxPortState[]): Promise<undefined[]> {
+  const labels = await host.fact(portLabels);
   const changes = states.flatMap(({ port, given }) => {
     const isOurs =
       labels.known && labels.local.some((each) => each.port === port && each.label === given?.label);
