@@ -1,5 +1,5 @@
 /** Resources that the engine works on at once: each is waiting for the host's answer nearly all of the time. */
-const parallel = 64;
+const parallel = 256;
 
 /** From this many JIDs on the engine's checkpoints cost more than everything else. */
 export const manyJids = 50;
