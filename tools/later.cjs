@@ -1,13 +1,27 @@
 /**
  * Pulumi's SDK loads the TypeScript compiler and npm's own tree of packages, which it needs for programs whose
  * functions it has to serialise. This one has none (see providers/resource.ts), and both together are more than half of
- * the time and two fifths of the memory that the load of the SDK takes. zod loads its messages in 50 languages. So they
- * are put off until somebody uses them: their place among the loaded modules is taken by an object that loads the real
- * one when it is asked for anything.
+ * the time and two fifths of the memory that the load of the SDK takes. It also loads what drives the engine from a
+ * program, and what sends traces where the engine is asked for them. zod loads its messages in 50 languages. So they are
+ * put off until somebody uses them: their place among the loaded modules is taken by an object that loads the real one
+ * when it is asked for anything.
  */
 const Module = require("node:module");
 
-const names = ["typescript", "@npmcli/arborist", "zod/v4/locales"];
+const names = [
+  "typescript",
+  "@npmcli/arborist",
+  "@pulumi/pulumi/automation",
+  ...[
+    "exporter-zipkin",
+    "instrumentation",
+    "instrumentation-grpc",
+    "resources",
+    "sdk-trace-base",
+    "sdk-trace-node",
+  ].map((name) => `@opentelemetry/${name}`),
+  "zod/v4/locales",
+];
 
 /** @param {string} sdk a file of the SDK, from which the modules are resolved as it would do */
 function putOff(sdk) {
@@ -48,6 +62,6 @@ function standIn(file) {
 
 module.exports = { putOff };
 
-// Every process of a run may load this by NODE_OPTIONS (see tools/engine.ts); the provider's is the one that has to.
+// By NODE_OPTIONS (see tools/engine.ts) every process of a run may load this; the provider and the program, before the SDK.
 const [, script = ""] = process.argv;
-if (/[/\\]cmd[/\\]dynamic-provider[/\\]/.test(script)) putOff(script);
+if (/[/\\]cmd[/\\](dynamic-provider|run)\b/.test(script)) putOff(script);

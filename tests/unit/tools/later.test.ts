@@ -34,7 +34,7 @@ test("what was put off is there for who uses it after all", () => {
   expect(run("-e", putOff + use)).toBe("true function true\ntypescript @npmcli/arborist zod/v4/locales");
 });
 
-test("loaded by NODE_OPTIONS, it acts on the provider alone", () => {
+test("loaded by NODE_OPTIONS, it acts on the program and the provider alone", () => {
   const directory = mkdtempSync(join(tmpdir(), "prosody-later-"));
   const script = (name: string) => {
     const file = join(directory, "cmd", name, "index.js");
@@ -45,7 +45,8 @@ test("loaded by NODE_OPTIONS, it acts on the provider alone", () => {
   try {
     symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
     expect(run("--require", later, script("dynamic-provider"))).toBe("");
-    expect(run("--require", later, script("run"))).toBe("typescript @npmcli/arborist zod/v4/locales");
+    expect(run("--require", later, script("run"))).toBe("");
+    expect(run("--require", later, script("other"))).toBe("typescript @npmcli/arborist zod/v4/locales");
   } finally {
     rmSync(directory, { recursive: true });
   }
