@@ -2,7 +2,7 @@
 export const text: Record<string, string> = {
   head: `# Performance
 
-Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench/text.ts\`. Hosts are the lab's ([lab.md](lab.md)), on the same machine as the engine, so both share its cores: a host elsewhere leaves more to the engine, and adds its distance to each round trip. Other work ran on this machine, too: take times as upper bounds, and ratios within one table for what they say.`,
+Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench/text.ts\`. Hosts are the lab's ([lab.md](lab.md)), on the same machine as the engine, so both share its cores: a host elsewhere leaves more to the engine, and adds its distance to each round trip. Their disks are in memory, because ext4 looks at each inode that was deleted in the last five minutes before it makes a file on an overlay, and a round deletes thousands; a disk adds what it takes to write the files of accounts and of SELinux's policy. Other work ran on this machine, too: take times as upper bounds, and ratios within one table for what they say.`,
   goals: `Why goals are missed:
 
 - *First \`up\` and \`destroy\` over the floor*: the floor makes nothing. Here SELinux's policy is linked anew (0.6 to 2 s), firewalld is changed, Prosody and coturn restart, accounts are made in the server, and what is deleted is archived first; these wait for each other, because ports are labelled before Prosody binds them and opened after. The limit in the profile is the longest single one of them, which no order can undercut.
@@ -17,12 +17,12 @@ Written by \`npm run bench\` from \`bench/results.json\`; the text is in \`bench
 - More than 1,500 JIDs stand in a file (\`jidsFile\`).
 - *Round trips* are remote commands, the one at log-in included; *provider* is the most memory that the process had.`,
   profile: `One run of each phase. Each moment goes to the first part of the list that was under way. The limit of remote work is its longest single command, that of the log-in is the quickest one, and that of the others is what the floor took for the same part.`,
-  checkpoints: `The engine writes its whole state before and after each operation, so that time grows with the square of the number of resources. \`PULUMI_SKIP_CHECKPOINTS=true\` has it write once, at the end; \`PULUMI_PARALLEL=64\` lets it work on more resources at a time than four per core, which matters because each waits for the host.
+  checkpoints: `The engine writes its whole state before and after each operation, so that time grows with the square of the number of resources. \`PULUMI_SKIP_CHECKPOINTS=true\` has it write once, at the end; \`PULUMI_PARALLEL=256\` lets it work on more resources at a time than four per core, which matters because each waits for the host.
 
 | Accounts in the stack | Set |
 |---|---|
-| up to 50 | nothing, or \`PULUMI_PARALLEL=64\` |
-| more | \`PULUMI_PARALLEL=64 PULUMI_SKIP_CHECKPOINTS=true\` |
+| up to 50 | nothing, or \`PULUMI_PARALLEL=256\` |
+| more | \`PULUMI_PARALLEL=256 PULUMI_SKIP_CHECKPOINTS=true\` |
 
 \`npm run pulumi\` sets the first by itself, and \`NODE_COMPILE_CACHE\`, the directory in which Node.js 22 and later keep what they compiled, which saves a third of the time that program and provider take to start. Its \`NODE_OPTIONS\` load \`tools/later.cjs\`, which spares the provider some 0.3 s and 50 MB; with Pulumi's own command line, set \`NODE_OPTIONS=--require=$PWD/tools/later.cjs\`. What an engine that is killed without checkpoints forgets is on the host all the same: every create adopts what it finds, and every read says what is gone. So run the same \`pulumi up\` again (after \`pulumi cancel\`, which takes back the lock) *before* you take anything out of the stack config: an account that was made in a run that was killed, and is taken out before the next one, is nobody's.`,
   disruption: `Clients that are logged in over direct TLS and write to each other twice a second, while one change after the other is made by \`pulumi up\`. Whether new connections are taken is tried every 50 ms.`,

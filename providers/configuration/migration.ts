@@ -48,12 +48,13 @@ if [ -d ${directory}/.previous ]; then
   if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$old" ]; then rm -rf ${directory}/.previous; fi
 fi
 # Where nothing can be read from a broken configuration, what was written down counts.
-[ -n "$old" ] || old=$(cat ${archives}/storage 2>/dev/null || echo internal)
-mkdir -p ${archives}
+written=$(cat ${archives}/storage 2>/dev/null || echo internal)
+[ -n "$old" ] || old=$written
 if [ "$old" = "$new" ]; then
-  [ -z "$base" ] || [ -e "$copy" ] || { echo "$new" > ${archives}/storage; echo settled; }
+  [ -z "$base" ] || [ -e "$copy" ] || [ "$new" != "$written" ] || echo settled
   exit 0
 fi
+mkdir -p ${archives}
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
 filled=${archives}/filled-databases
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"

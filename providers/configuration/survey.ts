@@ -12,18 +12,27 @@ export interface Survey {
   now: Running | undefined;
 }
 
-const surveys = new WeakMap<Host, GroupCommit<string[], Survey>>();
+interface Request {
+  paths: string[];
+  mode: "load" | "look";
+}
 
-/** The files at these paths, and the server. All who ask while one answer is under way share the next one. */
-export function survey(host: Host, paths: string[]): Promise<Survey> {
+const surveys = new WeakMap<Host, GroupCommit<Request, Survey>>();
+
+/**
+ * The files at these paths, and the server. All who ask while one answer is under way share the next one.
+ * @param mode see {@link find}
+ */
+export function survey(host: Host, paths: string[], mode: Request["mode"]): Promise<Survey> {
   let group = surveys.get(host);
   if (!group) {
     group = new GroupCommit();
     surveys.set(host, group);
   }
-  return group.add(paths, async (requests) => {
-    const all = [...new Set(requests.flat())].sort();
-    const [found, now] = await Promise.all([find(host, all), running(host)]);
+  return group.add({ paths, mode }, async (requests) => {
+    const all = [...new Set(requests.flatMap((request) => request.paths))].sort();
+    const most = requests.some((request) => request.mode === "load") ? "load" : "look";
+    const [found, now] = await Promise.all([find(host, all, most), running(host)]);
     return requests.map(() => ({ found, now }));
   });
 }

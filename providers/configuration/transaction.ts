@@ -27,11 +27,18 @@ const fix = `Is Prosody installed? Its package makes ${scripts.directory} and th
 /** The staged configuration is refused: nothing was changed. */
 export class Refusal extends Error {}
 
-/** The files at these paths, and what Prosody makes of the main one. */
-export async function find(host: Host, paths: string[]): Promise<Found | undefined> {
+/**
+ * The files at these paths, and what Prosody makes of the main one.
+ * @param mode `load`: for a change of them, to which the code of the modules matters
+ */
+export async function find(
+  host: Host,
+  paths: string[],
+  mode: "load" | "look" = "load",
+): Promise<Found | undefined> {
   const { code, stdout } = await host.run(scripts.read, {
     doing: "reading Prosody's configuration",
-    input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, "load")]),
+    input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, mode)]),
     accept: [0, scripts.noDirectory],
     together: true,
   });
@@ -254,7 +261,7 @@ function lines(...all: string[]): Buffer {
   return Buffer.from(all.map((line) => `${line}\n`).join(""));
 }
 
-function inspectInput(file: string, mode: "check" | "load"): Buffer {
+function inspectInput(file: string, mode: "check" | "load" | "look"): Buffer {
   return luaInput(["common", "inspect"], lines(file, mode));
 }
 

@@ -33,7 +33,7 @@ export const configurationHandler: Handler<ConfigurationInputs, ConfigurationSta
   },
 
   async read(host, state) {
-    return (await look(host, state)).state;
+    return (await look(host, state, "look")).state;
   },
 
   async update(host, state, inputs) {
@@ -49,7 +49,7 @@ export const configurationHandler: Handler<ConfigurationInputs, ConfigurationSta
 async function bring(host: Host, inputs: ConfigurationInputs, former: string[]): Promise<ConfigurationState> {
   const wanted: Record<string, Target> = { ...inputs.files, ...inputs.secrets };
   const dropped = former.filter((path) => !(path in wanted));
-  const { found, state } = await look(host, { ...inputs, warnings: [] }, dropped);
+  const { found, state } = await look(host, { ...inputs, warnings: [] }, "load", dropped);
   if (!found)
     throw new Error(`there is no ${directory}. Install Prosody first: its package makes it, with its user.`);
   const differs = pathsOf(inputs).some((path) => !sameFile(found.files[path], wanted[path] as ConfigFile));
@@ -65,9 +65,10 @@ async function bring(host: Host, inputs: ConfigurationInputs, former: string[]):
 async function look(
   host: Host,
   state: ConfigurationState,
+  mode: "load" | "look",
   more: string[] = [],
 ): Promise<{ found?: Found; state?: ConfigurationState }> {
-  const { found, now } = await survey(host, [...pathsOf(state), ...more]);
+  const { found, now } = await survey(host, [...pathsOf(state), ...more], mode);
   if (!found?.files[mainFile]) return { found };
   const pick = (files: Record<string, ConfigFile>) =>
     Object.fromEntries(

@@ -25,7 +25,7 @@ export const externalComponentHandler: Handler<Inputs, Inputs> = {
   create: (host, inputs) => host.group("external components write", inputs, (all) => bring(host, all)),
 
   async read(host, state) {
-    const seen = await survey(host, [state.path, mainFile]);
+    const seen = await survey(host, [state.path, mainFile], "look");
     const file = seen.found?.files[state.path];
     if (!file) return undefined;
     return { ...state, ...stateOf(file), live: isLive(seen, state) };
@@ -42,7 +42,7 @@ export const externalComponentHandler: Handler<Inputs, Inputs> = {
 };
 
 async function bring(host: Host, all: Inputs[]): Promise<Inputs[]> {
-  const seen = await survey(host, [mainFile, ...all.map(({ path }) => path)]);
+  const seen = await survey(host, [mainFile, ...all.map(({ path }) => path)], "load");
   const { found } = seen;
   if (!found)
     throw new Error(`there is no ${directory}. Install Prosody first: its package makes it, with its user.`);

@@ -4,25 +4,33 @@
 -- can't read either.
 --
 -- Runs after common.lua.
--- Input:  CONFIGURATION-FILE\n, "check" or "load"\n
--- Output: with "check", a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
---         Then a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
+-- Input:  CONFIGURATION-FILE\n, "check", "load" or "look"\n
+-- Output: a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
+--         With "check", also a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
+--         With "look", the model has hosts, their modules and the options alone; the code of modules, which takes longer than
+--         all else, is not looked at.
 
-local file, check = io.read("*l"), io.read("*l") == "check"
+local file, mode = io.read("*l"), io.read("*l")
+local check = mode == "check"
 
-local function output_of(command)
-  local pipe = io.popen(command .. " 2>&1")
-  local text = pipe:read("*a")
-  local _, _, code = pipe:close()
-  return text, code or 0
-end
+-- Begins a command as root, which goes on beside what follows.
+local function begin(command) return io.popen(command .. " 2>&1") end
 
 local prosodyctl = os.getenv "PROSODYCTL"
-if check then
-  local text, code = output_of(("'%s' --config '%s' check config"):format(prosodyctl, file))
-  local listening = output_of "ss -Hltnp"
-  local main_pid = output_of "systemctl show prosody --property MainPID --value"
-  io.write("@host ", json { code = code, text = text, listening = listening, pid = tonumber(main_pid) or 0 }, "\n")
+local checking = check and begin(("'%s' --config '%s' check config"):format(prosodyctl, file))
+local listening = check and begin "ss -Hltnp"
+local main_pid = check and begin "systemctl show prosody --property MainPID --value"
+
+-- Prosody's libraries, too, end the process when they can't read the configuration.
+local exit = os.exit
+function os.exit(...)
+  if not check then exit(...) end
+  local text = checking:read("*a")
+  local _, _, code = checking:close()
+  io.write("\n@host ", json {
+    code = code or 0, text = text, listening = listening:read("*a"), pid = tonumber((main_pid:read("*a"))) or 0,
+  }, "\n")
+  exit(...)
 end
 
 -- As prosodyctl itself begins: the places that the distribution's build wrote into it.
@@ -180,49 +188,53 @@ local function try_database(sql, dbi)
   problem("the database %s can't be used: %s", tostring(sql.database), said:sub(1, 300))
 end
 
+-- What is wrong with a host and its modules, and which options these read.
+local function examine(host, component, names)
+  for _, name in ipairs(names) do need(host, "module", "", name) end
+  if not component then need(host, "authentication", "auth_", configmanager.get(host, "authentication") or "internal_hashed") end
+  need(host, "authorization", "authz_", configmanager.get(host, "authorization") or "internal")
+  local storage = configmanager.get(host, "storage")
+  local drivers = type(storage) == "table" and storage or { storage }
+  local uses_sql = false
+  for _, driver in pairs(drivers) do
+    need(host, "storage", "storage_", driver)
+    uses_sql = uses_sql or driver == "sql"
+  end
+  need(host, "storage", "storage_", configmanager.get(host, "default_storage"))
+  if uses_sql or configmanager.get(host, "default_storage") == "sql" then
+    local driver = (configmanager.get(host, "sql") or {}).driver or "SQLite3"
+    local has_dbi, dbi = pcall(require, "DBI")
+    local available = has_dbi and table.concat(dbi.Drivers(), " ") or ""
+    local builtin = driver == "SQLite3" and pcall(require, "util.sqlite3")
+    if not available:find(driver, 1, true) and not builtin then
+      problem("%s: storage sql with driver %s needs the Lua DBI driver for it (lua-dbi-%s); this host has: %s", host, driver,
+        driver:lower():gsub("3$", "3"), available == "" and "none" or available)
+    elseif check and driver ~= "SQLite3" then
+      try_database(configmanager.get(host, "sql"), dbi)
+    end
+  end
+
+  -- What mod_tls does at load; without any certificate it offers no TLS, which is no mistake of the files.
+  local ssl = configmanager.rawget(host, "c2s_ssl") or configmanager.rawget(host, "ssl") or {}
+  local made, context, why, used = pcall(certmanager.create_context, host, "server", ssl, global "c2s_ssl" or {})
+  if not made then why, used = context, {} end
+  if not made or (not context and used and used.certificate) then
+    problem("%s: TLS can't be set up with %s: %s", host, used.certificate or "this configuration", why)
+  elseif not (used and used.certificate) and not component then
+    warnings[#warnings + 1] = ("%s has no certificate: clients can't connect with TLS"):format(host)
+  end
+end
+
 local hosts = {}
-for host, options in pairs(config) do
+for host in pairs(config) do
   if host ~= "*" and configmanager.get(host, "enabled") ~= false then
     local modules, component = modulemanager.get_modules_for_host(host)
     local names = list {}
     for name in modules do names[#names + 1] = name end
     if component and not modules:contains(component) then names[#names + 1] = component end
-    for _, name in ipairs(names) do need(host, "module", "", name) end
     table.sort(names)
     hosts[host] = { component = component or false, modules = names }
-
-    if not component then need(host, "authentication", "auth_", configmanager.get(host, "authentication") or "internal_hashed") end
-    need(host, "authorization", "authz_", configmanager.get(host, "authorization") or "internal")
-    local storage = configmanager.get(host, "storage")
-    local drivers = type(storage) == "table" and storage or { storage }
-    local uses_sql = false
-    for _, driver in pairs(drivers) do
-      need(host, "storage", "storage_", driver)
-      uses_sql = uses_sql or driver == "sql"
-    end
-    need(host, "storage", "storage_", configmanager.get(host, "default_storage"))
-    if uses_sql or configmanager.get(host, "default_storage") == "sql" then
-      local driver = (configmanager.get(host, "sql") or {}).driver or "SQLite3"
-      local has_dbi, dbi = pcall(require, "DBI")
-      local available = has_dbi and table.concat(dbi.Drivers(), " ") or ""
-      local builtin = driver == "SQLite3" and pcall(require, "util.sqlite3")
-      if not available:find(driver, 1, true) and not builtin then
-        problem("%s: storage sql with driver %s needs the Lua DBI driver for it (lua-dbi-%s); this host has: %s", host, driver,
-          driver:lower():gsub("3$", "3"), available == "" and "none" or available)
-      elseif check and driver ~= "SQLite3" then
-        try_database(configmanager.get(host, "sql"), dbi)
-      end
-    end
-
-    -- What mod_tls does at load; without any certificate it offers no TLS, which is no mistake of the files.
-    local ssl = configmanager.rawget(host, "c2s_ssl") or configmanager.rawget(host, "ssl") or {}
-    local made, context, why, used = pcall(certmanager.create_context, host, "server", ssl, global "c2s_ssl" or {})
-    if not made then why, used = context, {} end
-    if not made or (not context and used and used.certificate) then
-      problem("%s: TLS can't be set up with %s: %s", host, used.certificate or "this configuration", why)
-    elseif not (used and used.certificate) and not component then
-      warnings[#warnings + 1] = ("%s has no certificate: clients can't connect with TLS"):format(host)
-    end
+    if mode ~= "look" then examine(host, component, names) end
   end
 end
 
