@@ -87,13 +87,16 @@ end
 -- Bytes from which on an archive is compressed while it is written, so that the disk need not have room for it twice.
 local large = 1048576
 
+-- The name of an archive that is to be compressed yet.
+local function plain_name(file) return (file:gsub("%.gz$", "")) end
+
 -- Writes the archive of a user, if there is anything of the user, and tells the name of what is to be compressed yet.
 -- Raises an error when it can't be written completely.
 local function write_archive(user, host, file, data)
   local files, size = gather(user, host, data), 0
   if #files == 0 then return nil end
   for _, each in ipairs(files) do size = size + (lfs.attributes(each.path, "size") or 0) end
-  local plain = size < large and file:gsub("%.gz$", "") or nil
+  local plain = size < large and plain_name(file) or nil
   local archive = assert(plain and io.open(plain, "wb") or io.popen("exec gzip >" .. quote(file), "w"))
   for _, each in ipairs(files) do add_file(archive, each) end
   end_archive(archive)
@@ -121,7 +124,10 @@ local function write_archives(wanted, data)
     if os.remove(file) then wrong[archive] = true end -- gzip removes what it is done with
   end
   if scratch then os.execute("rm -r -- " .. quote(scratch)) end
-  for archive in pairs(wrong) do os.remove(archive.file) end
+  for archive in pairs(wrong) do
+    os.remove(archive.file)
+    os.remove(plain_name(archive.file))
+  end
   pposix.umask(umask)
   return wrong
 end

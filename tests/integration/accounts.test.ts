@@ -368,16 +368,23 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
   test("without an archive nothing is deleted", async () => {
     const state = await create(host, account("kept"));
     await lab_.exec(
-      "cd /var/backups && install -d -m 0700 prosody-pulumi && mount -t tmpfs -o ro none prosody-pulumi",
+      "cd /var/lib/prosody/example%2etest && install -d -o prosody -g prosody archive && head -c 100000 /dev/urandom | " +
+        "install -m 0600 -o prosody -g prosody /dev/stdin archive/kept.list; install -d -m 0700 /var/backups/prosody-pulumi",
     );
-    try {
-      await expect(remove(host, state)).rejects.toThrow(
-        "no archive could be written, so nothing was deleted",
-      );
-    } finally {
-      await lab_.exec("umount /var/backups/prosody-pulumi");
+    for (const disk of ["ro", "size=8k"]) {
+      await lab_.exec(`mount -t tmpfs -o ${disk} none /var/backups/prosody-pulumi`);
+      try {
+        await expect(remove(host, state)).rejects.toThrow(
+          "no archive could be written, so nothing was deleted",
+        );
+        expect(await lab_.exec("ls -A /var/backups/prosody-pulumi")).toBe("");
+      } finally {
+        await lab_.exec("umount /var/backups/prosody-pulumi");
+      }
     }
     expect(await logIn("kept", "p")).toEqual(success("kept"));
+    expect(await files("kept")).toContain("./example%2etest/archive/kept.list");
+    await lab_.exec("rm /var/lib/prosody/example%2etest/archive/kept.list");
   }, 60_000);
 
   test("without a running server, everything works in the storage", async () => {
