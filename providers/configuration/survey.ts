@@ -2,7 +2,7 @@ import type { Host } from "../host";
 import { GroupCommit } from "../ssh/group";
 import type { Running } from "./model";
 import { running } from "./server";
-import { type Found, find } from "./transaction";
+import { type Found, find, type Mode } from "./transaction";
 
 /** What is on the host, and what the server makes of it. */
 export interface Survey {
@@ -14,16 +14,13 @@ export interface Survey {
 
 interface Request {
   paths: string[];
-  mode: "load" | "look";
+  mode: Mode;
 }
 
 const surveys = new WeakMap<Host, GroupCommit<Request, Survey>>();
 
-/**
- * The files at these paths, and the server. All who ask while one answer is under way share the next one.
- * @param mode see {@link find}
- */
-export function survey(host: Host, paths: string[], mode: Request["mode"]): Promise<Survey> {
+/** The files at these paths, and the server. All who ask while one answer is under way share the next one. */
+export function survey(host: Host, paths: string[], mode: Mode): Promise<Survey> {
   let group = surveys.get(host);
   if (!group) {
     group = new GroupCommit();

@@ -27,15 +27,11 @@ const fix = `Is Prosody installed? Its package makes ${scripts.directory} and th
 /** The staged configuration is refused: nothing was changed. */
 export class Refusal extends Error {}
 
-/**
- * The files at these paths, and what Prosody makes of the main one.
- * @param mode `load`: for a change of them, to which the code of the modules matters
- */
-export async function find(
-  host: Host,
-  paths: string[],
-  mode: "load" | "look" = "load",
-): Promise<Found | undefined> {
+/** How closely a configuration is looked at: `load` for a change of it, to which the code of the modules matters. */
+export type Mode = "load" | "look";
+
+/** The files at these paths, and what Prosody makes of the main one. */
+export async function find(host: Host, paths: string[], mode: Mode = "load"): Promise<Found | undefined> {
   const { code, stdout } = await host.run(scripts.read, {
     doing: "reading Prosody's configuration",
     input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, mode)]),
@@ -261,7 +257,7 @@ function lines(...all: string[]): Buffer {
   return Buffer.from(all.map((line) => `${line}\n`).join(""));
 }
 
-function inspectInput(file: string, mode: "check" | "load" | "look"): Buffer {
+function inspectInput(file: string, mode: "check" | Mode): Buffer {
   return luaInput(["common", "inspect"], lines(file, mode));
 }
 

@@ -3,7 +3,7 @@ import { moveTime } from "../configuration/migration";
 import { directory, mainFile } from "../configuration/scripts";
 import { fits } from "../configuration/server";
 import { survey } from "../configuration/survey";
-import { adopt, change, type Found, putBack, type Target } from "../configuration/transaction";
+import { adopt, change, type Found, type Mode, putBack, type Target } from "../configuration/transaction";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 
@@ -65,7 +65,7 @@ async function bring(host: Host, inputs: ConfigurationInputs, former: string[]):
 async function look(
   host: Host,
   state: ConfigurationState,
-  mode: "load" | "look",
+  mode: Mode,
   more: string[] = [],
 ): Promise<{ found?: Found; state?: ConfigurationState }> {
   const { found, now } = await survey(host, [...pathsOf(state), ...more], mode);
