@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { communityModules } from "../config/community";
 import { releaseOf } from "../config/features";
-import { pages } from "../config/pages";
+import { ownModules } from "../config/own-modules";
 import type { Server } from "../config/settings";
 import { webClientFiles } from "../config/web-client";
 import { CommunityModules } from "../providers/community-modules";
@@ -29,12 +29,12 @@ export class ProsodyModules extends Part {
       { server, source, revision, path, files, modules },
       this.child,
     );
-    const own = pages(args.server);
+    const own = ownModules(args.server);
     if (own.modules.length > 0)
       new CommunityModules(
-        perServer(server, "pages"),
+        perServer(server, "own-modules"),
         { server, source: "directory", revision: "", ...own },
-        this.child,
+        { ...this.child, aliases: [{ name: perServer(server, "pages") }] },
       );
     if (own.modules.includes("web_client"))
       new WebClient(perServer(server, "web-client"), { server, ...webClientFiles }, this.child);

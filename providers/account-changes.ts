@@ -77,7 +77,7 @@ async function verifierFor(change: AccountChange): Promise<Verifier | undefined>
 function fieldsOf(change: AccountChange, known: Verifier | undefined, now: Date): string[] {
   const { action, jid } = change;
   return action === "delete"
-    ? [action, ...split(jid), archiveFile(jid, now), ""]
+    ? [action, ...split(jid), archiveFile(jid, now)]
     : [action, ...split(jid), change.password, known ?? ""];
 }
 

@@ -14,7 +14,7 @@ import {
   type ResolvedModules,
   resolveModules,
 } from "../config/features";
-import { pages } from "../config/pages";
+import { ownModules } from "../config/own-modules";
 import { root } from "../config/root";
 import { Secret } from "../config/secret";
 import type { ExternalComponent, LuaValue, Server } from "../config/settings";
@@ -76,7 +76,7 @@ export function renderConfiguration(
   );
   const community = communityModules(server, release);
   const chosenPaths = [server.options.plugin_paths ?? defaults.plugin_paths].flat() as string[];
-  const pluginPaths = [community.path, ...chosenPaths, pages(server).path].filter((path) => path !== "");
+  const pluginPaths = [community.path, ...chosenPaths, ownModules(server).path].filter((path) => path !== "");
   if (server.turn.enabled) secret.push(["external_service_secret", turnSecret]);
   const main = fill("prosody.cfg.lua", "refuse", {
     server: server.name,

@@ -258,7 +258,7 @@ function lines(...all: string[]): Buffer {
 }
 
 function inspectInput(file: string, mode: "check" | Mode): Buffer {
-  return luaInput(["common", "inspect"], lines(file, mode));
+  return luaInput(["common", "prosody", "inspect"], lines(file, mode));
 }
 
 /** The JSON of the line that starts with "@name". */

@@ -109,18 +109,23 @@ function delete_account(user, host)
   end
 end
 
+-- The storages that the data of a host's users are in: { [name] = driver }
+function storage_drivers(host)
+  local drivers, storage = {}, config.get(host, "storage")
+  local function add(store)
+    local driver, name = storagemanager.get_driver(host, store)
+    drivers[name] = driver
+  end
+  add()
+  if type(storage) == "table" then for store in pairs(storage) do add(store) end end
+  return drivers
+end
+
 -- The data directory, if a host that the server has keeps all data of its users in the internal storage.
 function data_directory(host)
   if not prosody.hosts[host] then return nil end
-  local storage, stores = config.get(host, "storage"), {}
-  if type(storage) == "table" then stores = storage end
-  local function is_internal(store)
-    local _, name = storagemanager.get_driver(host, store)
-    return name == "internal"
-  end
-  if not is_internal() then return nil end
-  for store in pairs(stores) do
-    if not is_internal(store) then return nil end
+  for name in pairs(storage_drivers(host)) do
+    if name ~= "internal" then return nil end
   end
   return prosody.paths.data
 end

@@ -1,4 +1,5 @@
--- Archives of all that a user has on a host, in the format of Prosody's internal storage. After `tar`.
+-- Archives of all that a user has on a host, in the format of Prosody's internal storage. After `tar` and,
+-- where another storage is to be read, accounts.lua.
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
@@ -23,14 +24,7 @@ end
 -- Names of the stores of a user that are not in the internal storage.
 local function other_stores(user, host)
   local storagemanager = require "core.storagemanager"
-  local drivers, names = {}, {}
-  local function add(store)
-    local driver, name = storagemanager.get_driver(host, store)
-    drivers[name] = driver
-  end
-  add()
-  local storage = require "core.configmanager".get(host, "storage")
-  if type(storage) == "table" then for store in pairs(storage) do add(store) end end
+  local drivers, names = storage_drivers(host), {}
   drivers.internal = nil
   if not next(drivers) then return names end
   local candidates = { archive = true, offline = true } -- storages list no archives
@@ -104,7 +98,7 @@ local function write_archive(user, host, file, data)
 end
 
 -- Writes the archives ({ user =, host =, file = }) of all who have anything below the data directory or, after
--- load_prosody(), in another storage; only root can read them.
+-- load_prosody() and accounts.lua, in another storage; only root can read them.
 -- Returns those that could not be written completely: { archive = true }
 local function write_archives(wanted, data)
   local pposix = require "util.pposix"

@@ -1,18 +1,21 @@
 -- Makes, changes and deletes accounts: in the running server when it answers, otherwise in its storage.
--- Input:  socket paths, seconds, source of accounts.lua, then operations of five fields:
+-- Input:  socket paths, seconds, source of accounts.lua, then operations:
 --         "set" or "replace", user, host, password, its verifier for a new account or an empty field
---         "delete", user, host, file of the archive that is written before, an empty field
+--         "delete", user, host, file of the archive that is written before
 -- Output: for each operation one line of JSON: {"account": …}, {} after a deletion, or {"error": …}
 
 local ask = connect(field(), tonumber(field()))
 local library = field()
 local operations, deletions = {}, {}
 for action in field do
-  local operation = { action = action, user = field(), host = field(), extra = field(), verifier = field() }
+  local operation = { action = action, user = field(), host = field() }
   operations[#operations + 1] = operation
   if action == "delete" then
-    operation.file = operation.extra
+    operation.file = field()
     deletions[#deletions + 1] = operation
+  else
+    operation.password = field()
+    operation.verifier = field()
   end
 end
 
@@ -44,16 +47,16 @@ if data then
 elseif #deletions > 0 or not ask then
   loaded, load_error = pcall(load_prosody, true)
   for _, operation in ipairs(loaded and {} or ask and deletions or operations) do operation.error = load_error end
-  for _, operation in ipairs(loaded and deletions or {}) do prepare_host(operation.host) end
-  data = loaded and prosody.paths.data
+  if loaded then
+    assert(load(library, "=accounts"))()
+    for _, operation in ipairs(deletions) do prepare_host(operation.host) end
+    data = prosody.paths.data
+  end
 end
 if data then
   for operation in pairs(write_archives(deletions, data)) do operation.unsaved = true end
 end
-if loaded then
-  become_prosody()
-  assert(load(library, "=accounts"))()
-end
+if loaded then become_prosody() end
 
 local function problem(reason) return '{"error":' .. json_bytes(reason) .. "}" end
 
@@ -74,7 +77,7 @@ local function offline(operation)
   end
   if not is_configured(host) then return problem(host .. " is not among Prosody's virtual hosts") end
   prepare_accounts(host)
-  return account_json(set_account, user, host, operation.extra, operation.action == "replace", operation.verifier)
+  return account_json(set_account, user, host, operation.password, operation.action == "replace", operation.verifier)
 end
 
 local function change(operation)
@@ -84,10 +87,12 @@ local function change(operation)
   if not ask then return offline(operation) end
   if operation.action ~= "delete" then
     return online(("account_json(set_account,%s,%s,%s,%s,%s)"):format(
-      user, host, literal(operation.extra), operation.action == "replace", literal(operation.verifier)))
+      user, host, literal(operation.password), operation.action == "replace", literal(operation.verifier)))
   end
   local result = online(("account_json(delete_account,%s,%s)"):format(user, host))
-  return loaded and result == '{"account":false}' and offline(operation) or result
+  if result ~= '{"account":false}' then return result end
+  -- Without Prosody's libraries here, the server had the host a moment ago.
+  return loaded and offline(operation) or problem "the server no longer has its virtual host, so nothing was deleted"
 end
 
 local told = os.time()

@@ -3,7 +3,7 @@
 -- Runs as root and becomes the prosody user before it looks at anything, so that what it can't read, the server
 -- can't read either.
 --
--- Runs after common.lua.
+-- Runs after common.lua and prosody.lua.
 -- Input:  CONFIGURATION-FILE\n, "check", "load" or "look"\n
 -- Output: a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
 --         With "check", also a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
@@ -33,14 +33,7 @@ function os.exit(...)
   exit(...)
 end
 
--- As prosodyctl itself begins: the places that the distribution's build wrote into it.
-for line in io.lines(prosodyctl) do
-  local name, value = line:match "^(CFG_%u+)='(.*)';?$"
-  if name then _G[name] = value end
-end
-package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
-package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
-if not pcall(require, "prosody.loader") then pcall(require, "loader") end
+find_libraries()
 
 -- Prosody merges hosts of the same name, and reads an unknown name as nil, without a word.
 local defined, undefined

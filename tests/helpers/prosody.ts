@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { communityModules } from "../../config/community";
-import { pages } from "../../config/pages";
+import { ownModules } from "../../config/own-modules";
 import type { Server } from "../../config/settings";
 import { paths, renderConfiguration } from "../../templates/render";
 import { type Distribution, distributions } from "./distribution";
@@ -79,7 +79,7 @@ export class RenderedProsody {
       await this.#install("prosody-modules");
       this.#hasCommunityPackage = true;
     }
-    const own = pages(settings);
+    const own = ownModules(settings);
     const staged = "/etc/prosody/.staged";
     const stage = Object.entries({ ...files, ...secrets }).map(([path, { content, mode, owner, group }]) => {
       const file = `${staged}/${path.replace("/etc/prosody/", "")}`;

@@ -174,7 +174,7 @@ describe.each(allReleases)("web pages on %s", (release) => {
   }, 60_000);
 
   test("what was done to the page's files shows, and up repairs it", async () => {
-    const file = "/usr/local/lib/prosody-pulumi/pages-*/mod_invitation_page/page.html";
+    const file = "/usr/local/lib/prosody-pulumi/own-*/mod_invitation_page/page.html";
     await host.exec(`sed -i 's/invite/inform/' ${file}`);
     const seen = await stack.drift();
     expect(seen.rows).toEqual(["CommunityModules pages update"]);
@@ -293,7 +293,7 @@ describe.each(allReleases)("web pages on %s", (release) => {
     await stack.configure({ webClient: undefined });
     expect(await stack.up()).toEqual(done);
     expect((await get("https://example.test:5281/chat/")).status).toBe(404);
-    expect((await host.exec("ls /usr/local/lib/prosody-pulumi")).trim()).toMatch(/^pages-[0-9a-f]{8}$/);
+    expect((await host.exec("ls /usr/local/lib/prosody-pulumi")).trim()).toMatch(/^own-[0-9a-f]{8}$/);
     expect(await stack.drift()).toEqual(clean);
   }, 120_000);
 });

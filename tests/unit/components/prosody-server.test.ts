@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { ProsodyServer } from "../../../components/prosody-server";
 import type { Family } from "../../../config/family";
-import { pages } from "../../../config/pages";
+import { ownModules } from "../../../config/own-modules";
 import { Secret } from "../../../config/secret";
 import type { Server } from "../../../config/settings";
 import { webClientFiles } from "../../../config/web-client";
@@ -131,8 +131,14 @@ test("a server is exactly these objects", async () => {
       },
       {
         type: kind("CommunityModules"),
-        name: "pages",
-        inputs: { server: "prosody", source: "directory", revision: "", ...pages(settings), differing: [] },
+        name: "own-modules",
+        inputs: {
+          server: "prosody",
+          source: "directory",
+          revision: "",
+          ...ownModules(settings),
+          differing: [],
+        },
       },
       {
         type: kind("ExternalComponent"),
@@ -279,7 +285,7 @@ test("the names of a server beside others carry its name, those of domains and J
     "Account mallory@example.test",
     "Certificate example.test",
     "CommunityModules chat/modules",
-    "CommunityModules chat/pages",
+    "CommunityModules chat/own-modules",
     "Configuration chat/prosody",
     "Connection chat",
     "ExternalComponent irc.example.test",

@@ -15,7 +15,7 @@ describe.each(releases)("for Prosody %s", (release) => {
     for (const [path, file] of Object.entries({ ...rendered.files, ...rendered.secrets }))
       expectGolden(
         `${folder}/${path.replace("/etc/prosody/", "")}`,
-        file.content.replace(/(?<=\/pages-)[0-9a-f]{8}/, "DIGEST"),
+        file.content.replace(/(?<=\/own-)[0-9a-f]{8}/, "DIGEST"),
       );
   });
 });

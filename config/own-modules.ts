@@ -6,8 +6,8 @@ import { releases } from "./release";
 import { root } from "./root";
 import type { Server } from "./settings";
 
-/** The modules of this program that a server loads, all for pages that it serves; the same on every release. */
-export interface Pages {
+/** The modules of this program that a server loads; the same on every release. */
+export interface OwnModules {
   modules: string[];
   /** A plugin directory on the host, in which nothing else is; "" where there are no modules. */
   path: string;
@@ -16,11 +16,11 @@ export interface Pages {
 }
 
 /** What `modules/` has of a server's modules, and where it goes. */
-export function pages(server: Server): Pages {
+export function ownModules(server: Server): OwnModules {
   const modules = resolveModules(server, releases[0]!).own;
   const files = Object.fromEntries(modules.flatMap(filesOf).sort());
   const digest = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 8);
-  return { modules, files, path: modules.length > 0 ? `/usr/local/lib/prosody-pulumi/pages-${digest}` : "" };
+  return { modules, files, path: modules.length > 0 ? `/usr/local/lib/prosody-pulumi/own-${digest}` : "" };
 }
 
 function filesOf(module: string): [string, string][] {
