@@ -387,6 +387,21 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
     await lab_.exec("rm /var/lib/prosody/example%2etest/archive/kept.list");
   }, 60_000);
 
+  test("a virtual host that goes while its account is to be deleted is told, and the account stays", async () => {
+    const state = await create(host, account("stays"));
+    // It goes once the server has said where its data are.
+    const vanish =
+      'local storage = require "core.storagemanager" local get = storage.get_driver ' +
+      "function storage.get_driver(...) local driver, name = get(...) storage.get_driver = get " +
+      "prosody.gone, prosody.hosts[...] = prosody.hosts[...], nil return driver, name end";
+    await lua(host, vanish, { doing: "test", changes: true });
+    await expect(remove(host, state)).rejects.toThrow(
+      "the server no longer has its virtual host, so nothing was deleted",
+    );
+    await lua(host, 'prosody.hosts["example.test"] = prosody.gone', { doing: "test", changes: true });
+    expect(await logIn("stays", "p")).toEqual(success("stays"));
+  }, 60_000);
+
   test("without a running server, everything works in the storage", async () => {
     await configure("example.test", "other.test");
     await lab_.exec("systemctl stop prosody");
