@@ -92,7 +92,7 @@ local function change(operation)
   local result = online(("account_json(delete_account,%s,%s)"):format(user, host))
   if result ~= '{"account":false}' then return result end
   -- Without Prosody's libraries here, the server had the host a moment ago.
-  return loaded and offline(operation) or problem "the server no longer has its virtual host, so nothing was deleted"
+  return loaded and offline(operation) or problem("the server no longer has its virtual host, so nothing was deleted")
 end
 
 local told = os.time()
