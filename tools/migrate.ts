@@ -23,11 +23,23 @@ export async function main(args: string[]): Promise<number> {
     return 2;
   }
   const absolute = path.resolve(process.env.INIT_CWD ?? process.cwd(), file); // npm changes the directory
-  const found = migrate(readFileSync(absolute, "utf8"));
+  const found = migrate(read(absolute));
   if (action === "--secret") return printSecret(found, name!);
   if (action === "--write") return write(found, name!);
   process.stdout.write(text(found, absolute));
   return 0;
+}
+
+/** @throws Error that names the file */
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `The file with the role's variables, ${file}, can't be read (${code}). Give its path, or that of the playbook that has them.`,
+    );
+  }
 }
 
 /** The stack config, and what is to be done for the rest, as a shell script's comments and commands. */

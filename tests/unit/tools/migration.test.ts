@@ -3,7 +3,7 @@ import path from "node:path";
 import { parse as parseYaml } from "yaml";
 import { parse } from "../../../config/parse";
 import { root } from "../../../config/root";
-import { text } from "../../../tools/migrate";
+import { main, text } from "../../../tools/migrate";
 import { migrate } from "../../../tools/migration";
 import { environment, good, pki } from "../../fixtures/bad-configs/base";
 
@@ -106,6 +106,13 @@ test("no secret is in what is printed, and the rest can be read back", () => {
   );
   const { config } = parseYaml(printed) as { config: Record<string, unknown> };
   expect(config["prosody:ports"]).toEqual(found.config.ports);
+});
+
+test("a file that is not there is told by its path", async () => {
+  const file = path.join(root, "tests/no-such-vars.yml");
+  await expect(main([file])).rejects.toThrow(
+    `The file with the role's variables, ${file}, can't be read (ENOENT). Give its path, or that of the playbook that has them.`,
+  );
 });
 
 test("what Ansible takes from elsewhere is named, and guessed at by nobody", () => {
