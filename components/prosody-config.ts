@@ -21,6 +21,8 @@ export interface ProsodyConfigArgs {
 
 /** Prosody's configuration for the installed version, and the service that runs it. */
 export class ProsodyConfig extends Part {
+  /** Of a server that runs, it is live from here on. */
+  readonly configuration: Configuration;
   /** Runs with the configuration; whoever needs both waits for it alone. */
   readonly service: Service;
 
@@ -47,7 +49,7 @@ export class ProsodyConfig extends Part {
         ),
       )
       .apply((configuration) => configuration.secrets);
-    const configuration = new Configuration(
+    this.configuration = new Configuration(
       perServer(server, "prosody"),
       { server, files, secrets: pulumi.secret(secrets), live: true },
       this.child,
@@ -55,7 +57,7 @@ export class ProsodyConfig extends Part {
     this.service = new Service(
       perServer(server, "prosody"),
       { server, unit: "prosody.service", enabled: true, active: true },
-      { ...this.child, dependsOn: configuration },
+      { ...this.child, dependsOn: this.configuration },
     );
     this.registerOutputs();
   }

@@ -92,7 +92,11 @@ export class ProsodyServer extends pulumi.ComponentResource {
       { server, version: install.version, family: install.family, turnSecret: turnSecret?.secret },
       { parent: this, dependsOn: [certificates, external, labels, modules, ...database] },
     );
-    const firewall = new Firewall(server, ["prosody", "coturn"], { parent: this, dependsOn: config.service });
+    // Its ports reach the engine before the accounts do, so that they are opened together and not among those.
+    const firewall = new Firewall(server, ["prosody", "coturn"], {
+      parent: this,
+      dependsOn: config.configuration,
+    });
     const certificate = certificates.certificates[server.domains[0]!.name]!;
     const calls = { parent: this, dependsOn: certificates };
     const turn = turnSecret

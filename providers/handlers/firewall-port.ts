@@ -89,7 +89,7 @@ function look(now: Firewalld, wanted: Opening & { required: boolean }): Found {
 }
 
 /** Milliseconds: the engine sends its ports one by one. */
-const gather = 100;
+const gather = 50;
 
 const open = (host: Host, inputs: FirewallPortInputs): Promise<Found> =>
   host.group(`firewalld open ${inputs.zone}`, inputs, (items) => openAll(host, items), gather);

@@ -72,7 +72,7 @@ export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = 
 };
 
 /** Milliseconds; each change takes seconds, and the engine sends its ports one by one. */
-const gather = 100;
+const gather = 50;
 
 const wanted = ({ server, port, required }: SelinuxPortInputs | SelinuxPortState) => ({
   server,

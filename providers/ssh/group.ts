@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { AsyncResource } from "node:async_hooks";
+import { setImmediate as immediate } from "node:timers/promises";
 import type { Fact } from "../host";
 import { wait } from "../wait";
 
@@ -23,6 +24,8 @@ interface Pending<T, R> {
 export class GroupCommit<T, R> {
   #waiting: Pending<T, R>[] = [];
   #busy = false;
+  /** When the last one came. */
+  #came = 0;
 
   /**
    * @param commit returns one result per item, in their order; an `Error` rejects that item alone. The first item's
@@ -35,6 +38,7 @@ export class GroupCommit<T, R> {
     return new Promise((resolve, reject) => {
       // Progress is shown where the first item of a commit is.
       this.#waiting.push({ item, commit: AsyncResource.bind(commit), resolve, reject });
+      this.#came = performance.now();
       if (!this.#busy) void this.#work(gather);
     });
   }
@@ -43,8 +47,11 @@ export class GroupCommit<T, R> {
     this.#busy = true;
     await undefined;
     while (this.#waiting.length > 0) {
-      if (gather > 0)
-        for (let before = 0; this.#waiting.length > before; await wait(gather)) before = this.#waiting.length;
+      for (let left = gather; left > 0; left = this.#came + gather - performance.now()) {
+        await wait(left);
+        // Whoever came while this process was busy with others is let in before it is said that nobody did.
+        await immediate();
+      }
       const batch = this.#waiting.splice(0);
       try {
         const results = await batch[0]!.commit(batch.map(({ item }) => item));

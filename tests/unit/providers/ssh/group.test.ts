@@ -61,6 +61,24 @@ describe("group commit", () => {
     expect(batches).toEqual([["a", "b"]]);
   });
 
+  test("who came while the process was busy comes along", async () => {
+    const group = new GroupCommit<string, string>();
+    const batches: string[][] = [];
+    const commit = async (items: string[]) => {
+      batches.push(items);
+      return items;
+    };
+    const first = group.add("a", commit, 20);
+    const second = new Promise<string>((resolve) =>
+      setImmediate(() => {
+        setImmediate(() => resolve(group.add("b", commit, 20)));
+        for (const start = performance.now(); performance.now() - start < 60; );
+      }),
+    );
+    await Promise.all([first, second]);
+    expect(batches).toEqual([["a", "b"]]);
+  });
+
   test("an Error as a result rejects that item alone", async () => {
     const group = new GroupCommit<number, string>();
     const commit = async (items: number[]) =>
