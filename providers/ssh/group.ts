@@ -45,10 +45,11 @@ export class GroupCommit<T, R> {
 
   async #work(gather: number): Promise<void> {
     this.#busy = true;
+    const left = () => this.#came + gather - performance.now();
     await undefined;
     while (this.#waiting.length > 0) {
-      for (let left = gather; left > 0; left = this.#came + gather - performance.now()) {
-        await wait(left);
+      while (left() > 0) {
+        await wait(left());
         // Whoever came while this process was busy with others is let in before it is said that nobody did.
         await immediate();
       }
