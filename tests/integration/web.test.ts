@@ -177,7 +177,7 @@ describe.each(allReleases)("web pages on %s", (release) => {
     const file = "/usr/local/lib/prosody-pulumi/own-*/mod_invitation_page/page.html";
     await host.exec(`sed -i 's/invite/inform/' ${file}`);
     const seen = await stack.drift();
-    expect(seen.rows).toEqual(["CommunityModules pages update"]);
+    expect(seen.rows).toEqual(["CommunityModules own-modules update"]);
     expect(seen.text).toContain("mod_invitation_page/page.html was edited");
     expect(await stack.up()).toEqual(done);
     expect(await host.exec(`grep -c inform ${file} || true`)).toBe("0\n");
