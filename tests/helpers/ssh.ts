@@ -1,4 +1,5 @@
 import type { HostSettings } from "../../config/settings";
+import { until as poll } from "../../lab/command";
 import { openHost, type SshHost } from "../../providers/ssh/host";
 import { hostSettings } from "./host";
 import type { LabHost } from "./lab";
@@ -26,13 +27,13 @@ export const message = (promise: Promise<unknown>) =>
     (error: Error) => error.message,
   );
 
-/** Waits for what nothing tells of. */
-export async function until(isDone: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
-  for (const end = Date.now() + seconds * 1000; !(await isDone()); ) {
-    if (Date.now() > end) throw new Error(`not done within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+/** Waits for what nothing tells of. @throws Error when it does not come true within so many seconds */
+export const until = (isDone: () => boolean | Promise<boolean>, seconds = 20) =>
+  poll(
+    async () => (await isDone()) || undefined,
+    seconds,
+    () => `not done within ${seconds} s`,
+  );
 
 afterAll(async () => {
   await Promise.all(opened.map((host) => host.close()));

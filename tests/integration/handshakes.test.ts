@@ -22,9 +22,8 @@ class Halfway extends Duplex {
   }
 
   /** Resolves when the server has answered the first message. */
-  async answered(): Promise<this> {
+  async answered(): Promise<void> {
     await once(this.#socket, "data");
-    return this;
   }
 
   goOn(): void {

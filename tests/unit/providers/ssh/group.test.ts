@@ -14,6 +14,16 @@ function deferred<T = void>() {
 /** Until everything that is due has happened. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
+/** A commit that gives each item back, and what it was called with. */
+function recorder<T>() {
+  const batches: T[][] = [];
+  const commit = async (items: T[]) => {
+    batches.push(items);
+    return items;
+  };
+  return { batches, commit };
+}
+
 describe("group commit", () => {
   test("what arrives during a commit is committed together right after it, in order", async () => {
     const group = new GroupCommit<number, string>();
@@ -39,22 +49,14 @@ describe("group commit", () => {
 
   test("what is called in one go is one commit", async () => {
     const group = new GroupCommit<number, number>();
-    const batches: number[][] = [];
-    const commit = async (items: number[]) => {
-      batches.push(items);
-      return items;
-    };
+    const { batches, commit } = recorder<number>();
     expect(await Promise.all([1, 2, 3].map((item) => group.add(item, commit)))).toEqual([1, 2, 3]);
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
   test("a slow commit waits until nobody has come for a while", async () => {
     const group = new GroupCommit<string, string>();
-    const batches: string[][] = [];
-    const commit = async (items: string[]) => {
-      batches.push(items);
-      return items;
-    };
+    const { batches, commit } = recorder<string>();
     const first = group.add("a", commit, 50);
     await new Promise((resolve) => setTimeout(resolve, 5));
     await Promise.all([first, group.add("b", commit, 50)]);
@@ -63,11 +65,7 @@ describe("group commit", () => {
 
   test("who came while the process was busy comes along", async () => {
     const group = new GroupCommit<string, string>();
-    const batches: string[][] = [];
-    const commit = async (items: string[]) => {
-      batches.push(items);
-      return items;
-    };
+    const { batches, commit } = recorder<string>();
     const first = group.add("a", commit, 20);
     const second = new Promise<string>((resolve) =>
       setImmediate(() => {
