@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Listener, listeners } from "../config/listeners";
 import type { Server } from "../config/settings";
-import { FirewallPort } from "../providers/firewall-port";
+import { FirewallPorts } from "../providers/firewall-ports";
 import { SelinuxPort } from "../providers/selinux-port";
 import { perServer } from "./names";
 import { Part } from "./part";
@@ -56,26 +56,27 @@ export class Firewall extends Part {
     const name = first === "prosody" ? server.name : perServer(server.name, String(first));
     super("prosody:index:Firewall", name, options);
     const open = listeners(server).filter((each) => each.public && programs.includes(each.program));
-    this.summary = server.firewall.mode === "off" ? pulumi.output("off") : this.#open(server, open);
+    this.summary = server.firewall.mode === "off" ? pulumi.output("off") : this.#open(name, server, open);
     this.registerOutputs({ summary: this.summary });
   }
 
-  #open({ name: server, firewall }: Server, open: Listener[]): pulumi.Output<string> {
+  #open(name: string, { name: server, firewall }: Server, open: Listener[]): pulumi.Output<string> {
     const https = open.find(({ service }) => service === "https");
-    const wanted: { port: string; forwardTo?: number }[] = unique(open.map(written)).map((port) => ({
-      port,
-    }));
-    if (firewall.https443 && https) wanted.push({ port: "443/tcp", forwardTo: https.port });
-    const ports = wanted.map((each) => {
-      const inputs = { server, ...each, zone: firewall.zone, required: firewall.mode === "require" };
-      const { enforced, effectiveZone } = new FirewallPort(perServer(server, each.port), inputs, this.child);
-      return pulumi.all([enforced, effectiveZone]).apply(([enforced, zone]) => ({ enforced, zone }));
-    });
-    const list = wanted
-      .map(({ port, forwardTo }) => (forwardTo === undefined ? port : `${port} to ${forwardTo}`))
-      .join(", ");
-    return pulumi.all(ports).apply((all) => {
-      const { enforced, zone } = all[0] ?? {};
+    const forward = firewall.https443 && https ? [`443/tcp to ${https.port}`] : [];
+    const ports = [...unique(open.map(written)), ...forward];
+    if (ports.length === 0) return pulumi.output("no port is public");
+    const list = ports.join(", ");
+    const { enforced, effectiveZone } = new FirewallPorts(
+      name,
+      {
+        server,
+        ports: Object.fromEntries(ports.map((port) => [port, "open" as const])),
+        zone: firewall.zone,
+        required: firewall.mode === "require",
+      },
+      this.child,
+    );
+    return pulumi.all([enforced, effectiveZone]).apply(([enforced, zone]) => {
       if (enforced === "firewalld") return `firewalld lets in ${list} (zone ${zone})`;
       const problem =
         enforced === "stopped"

@@ -168,6 +168,18 @@ export interface Opening {
   forwardTo?: number;
 }
 
+/** `undefined` for what is neither "5269/tcp" nor "443/tcp to 5281". */
+export function parseOpening(text: string): Opening | undefined {
+  const [, port, to] = /^(\S+?)(?: to (\d+))?$/.exec(text) ?? [];
+  if (!port || !parsePortRange(port)) return undefined;
+  if (to === undefined) return { port };
+  return parsePortRange(`${to}/tcp`) ? { port, forwardTo: Number(to) } : undefined;
+}
+
+/** As {@link parseOpening} reads it. */
+export const written = ({ port, forwardTo }: Opening): string =>
+  forwardTo === undefined ? port : `${port} to ${forwardTo}`;
+
 /** Whether a zone does it, be it by the port, a range, a service or for everything. */
 export function isOpen(zone: Zone | undefined, opening: Opening): boolean {
   if (!zone) return false;

@@ -8,8 +8,9 @@ import { connectionHandler } from "./connection";
 import { databaseHandler } from "./database";
 import { dnsRecordSetHandler } from "./dns-record-set";
 import { externalComponentHandler } from "./external-component";
-import { firewallPortHandler } from "./firewall-port";
+import { firewallPortsHandler } from "./firewall-ports";
 import { packageHandler } from "./package";
+import { retiredHandler } from "./retired";
 import { selfSignedCertificateHandler } from "./self-signed-certificate";
 import { selinuxPortHandler } from "./selinux-port";
 import { serviceHandler } from "./service";
@@ -27,7 +28,8 @@ export const handlers: Record<string, Handler<any, any, any>> = {
   Configuration: configurationHandler,
   DnsRecordSet: dnsRecordSetHandler,
   ExternalComponent: externalComponentHandler,
-  FirewallPort: firewallPortHandler,
+  FirewallPort: retiredHandler,
+  FirewallPorts: firewallPortsHandler,
   Connection: connectionHandler,
   Database: databaseHandler,
   Package: packageHandler,

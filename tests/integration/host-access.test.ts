@@ -1,7 +1,7 @@
 import https from "node:https";
 import { connect as connectTcp } from "node:net";
-import type { FirewallPortInputs, FirewallPortState } from "../../providers/firewall-port";
-import { firewallPortHandler } from "../../providers/handlers/firewall-port";
+import type { FirewallPortsInputs, FirewallPortsState, Openness } from "../../providers/firewall-ports";
+import { firewallPortsHandler } from "../../providers/handlers/firewall-ports";
 import { packageHandler } from "../../providers/handlers/package";
 import { selinuxPortHandler } from "../../providers/handlers/selinux-port";
 import type { Host } from "../../providers/host";
@@ -49,66 +49,52 @@ describe.each(allReleases)("on %s", (release) => {
   afterAll(() => host?.close());
 
   describe("firewalld", () => {
-    const wanted = (port: string, more: Partial<FirewallPortInputs> = {}): FirewallPortInputs => ({
+    const all = <T>(ports: string[], value: T) => Object.fromEntries(ports.map((port) => [port, value]));
+    const wanted = (ports: string[], more: Partial<FirewallPortsInputs> = {}): FirewallPortsInputs => ({
       server,
-      port,
+      ports: all(ports, "open"),
       required: false,
-      permanent: true,
-      runtime: true,
       ...more,
     });
     const ports = ["5222/tcp", "5269/tcp", "49152-49200/udp"];
-    const create = (...inputs: FirewallPortInputs[]) =>
-      Promise.all(inputs.map((each) => firewallPortHandler.create(host, each)));
-    const read = async (state: FirewallPortState) => (await firewallPortHandler.read(host, state))!;
-    const remove = (...states: FirewallPortState[]) =>
-      Promise.all(states.map((state) => firewallPortHandler.delete(host, state)));
+    const create = (ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
+      firewallPortsHandler.create(host, wanted(ports, more));
+    const read = async (state: FirewallPortsState) => (await firewallPortsHandler.read(host, state))!;
+    const update = (state: FirewallPortsState, ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
+      firewallPortsHandler.update(host, state, wanted(ports, more));
+    const remove = (state: FirewallPortsState) => firewallPortsHandler.delete(host, state);
     const zone = (name: string) =>
       shell(
         `for layer in '' --permanent; do firewall-cmd $layer --zone=${name} --list-all; done | ` +
           `tr -s ' \\t' ' ' | sed 's/^ //; s/ $//' | grep -E '^(services:|ports:|forward-ports:|port=)'`,
       );
-    let states: FirewallPortState[];
+    let state: FirewallPortsState;
 
     test("a host without it: nothing to do, which is said; an error where it is required", async () => {
-      states = await create(...ports.map((port) => wanted(port)));
-      expect(states[1]).toEqual({
-        server,
-        port: "5269/tcp",
-        required: false,
-        enforced: "none",
-        effectiveZone: "",
-      });
-      expect(await read(states[1]!)).toEqual(states[1]);
-      expect(await firewallPortHandler.diff!(states[1]!, wanted("5269/tcp"))).toEqual([]);
-      await expect(create(wanted("5222/tcp", { required: true }))).rejects.toThrow(
+      state = await create(ports);
+      expect(state).toEqual({ ...wanted(ports), enforced: "none", effectiveZone: "" });
+      expect(await read(state)).toEqual(state);
+      await expect(create(["5222/tcp"], { required: true })).rejects.toThrow(
         /^the host has no firewalld, which prosody:firewall requires\. Install and start it/,
       );
-      await remove(...states);
+      await remove(state);
     });
 
     test("installed later, it is drift, and repaired; rules of others stay as they are", async () => {
       await install("firewalld", ...(isDebian ? ["netbase"] : [])); // firewalld 1.3 needs /etc/protocols to start
       await shell("systemctl start firewalld");
       await shell("firewall-cmd -q --add-port=7777/tcp; firewall-cmd -q --permanent --add-port=7778/tcp");
-      const found = await read(states[1]!);
-      expect(found).toMatchObject({
+      const found = await read(state);
+      expect(found).toMatchObject({ enforced: "firewalld", effectiveZone: "public" });
+      expect(found.ports).toEqual(all(ports, "closed"));
+      state = await update(found, ports);
+      expect(state).toEqual({
+        ...wanted(ports),
         enforced: "firewalld",
         effectiveZone: "public",
-        permanent: false,
-        runtime: false,
+        opened: { zone: "public", permanent: ports, runtime: ports },
       });
-      expect(await firewallPortHandler.diff!(found, wanted("5269/tcp"))).toEqual(["permanent", "runtime"]);
-      states = await Promise.all(
-        states.map(async (state) => firewallPortHandler.update(host, await read(state), wanted(state.port))),
-      );
-      expect(states[1]).toEqual({
-        ...wanted("5269/tcp"),
-        enforced: "firewalld",
-        effectiveZone: "public",
-        opened: { zone: "public", permanent: true, runtime: true },
-      });
-      expect(await Promise.all(states.map(read))).toEqual(states);
+      expect(await read(state)).toEqual(state);
       expect((await zone("public")).split("\n")).toEqual([
         "services: dhcpv6-client ssh",
         "ports: 7777/tcp 5222/tcp 5269/tcp 49152-49200/udp",
@@ -127,36 +113,25 @@ describe.each(allReleases)("on %s", (release) => {
       expect([await reach(5222), await reach(5223)]).toEqual(["open", "refused"]);
     });
 
-    test.each<[string, string, Partial<FirewallPortState>]>([
-      ["what is in force", "firewall-cmd -q --remove-port=5269/tcp", { permanent: true, runtime: false }],
-      [
-        "what is kept",
-        "firewall-cmd -q --permanent --remove-port=5269/tcp",
-        { permanent: false, runtime: true },
-      ],
+    test.each<[Openness, string]>([
+      ["closed until firewalld restarts", "firewall-cmd -q --remove-port=5269/tcp"],
+      ["open until firewalld restarts", "firewall-cmd -q --permanent --remove-port=5269/tcp"],
     ])(
-      "drift of %s is found and repaired",
-      async (_what, byHand, found) => {
+      "what is %s is found and repaired",
+      async (found, byHand) => {
         await shell(byHand);
-        const drifted = await read(states[1]!);
-        expect(drifted).toEqual({ ...states[1], ...found });
-        expect(await firewallPortHandler.update(host, drifted, wanted("5269/tcp"))).toEqual(states[1]);
-        expect(await read(states[1]!)).toEqual(states[1]);
+        const drifted = await read(state);
+        expect(drifted).toEqual({ ...state, ports: { ...state.ports, "5269/tcp": found } });
+        expect(await update(drifted, ports)).toEqual(state);
+        expect(await read(state)).toEqual(state);
       },
       30_000,
     );
 
-    test("one bad port among several fails alone", async () => {
-      const results = await Promise.allSettled(
-        ["6001/tcp", "6002/nonesuch", "6003/tcp"].map((port) =>
-          firewallPortHandler.create(host, wanted(port)),
-        ),
+    test("a port that firewalld refuses is told, and none of the others is left open", async () => {
+      await expect(create(["6001/tcp", "6002/nonesuch", "6003/tcp"])).rejects.toThrow(
+        /^firewalld did not open 6002\/nonesuch in zone public: .*INVALID_PROTOCOL.*\. Nothing was changed\./,
       );
-      expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-      expect((results[1] as PromiseRejectedResult).reason.message).toMatch(
-        /^firewalld did not open 6002\/nonesuch in zone public: .*INVALID_PROTOCOL/,
-      );
-      await remove(...results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])));
       expect(await zone("public")).not.toMatch(/600/);
     }, 60_000);
 
@@ -166,37 +141,40 @@ describe.each(allReleases)("on %s", (release) => {
       );
       await shell("for l in '' --permanent; do firewall-cmd -q $l --add-port=9000-9010/tcp; done");
       const before = await zone("public");
-      const adopted = await create(wanted("5280/tcp"), wanted("9005/tcp"));
-      expect(adopted.map(({ opened }) => opened)).toEqual([
-        { zone: "public", permanent: false, runtime: false },
-        { zone: "public", permanent: false, runtime: false },
-      ]);
-      await remove(...adopted);
+      const adopted = await create(["5280/tcp", "9005/tcp"]);
+      expect(adopted.opened).toEqual({ zone: "public", permanent: [], runtime: [] });
+      await remove(adopted);
       expect(await zone("public")).toBe(before);
       // A range of somebody else that came to cover a port of the stack is not torn.
       await shell("for l in '' --permanent; do firewall-cmd -q $l --add-port=49100-49300/udp; done");
-      await remove(states[2]!);
+      state = await update(state, ["5222/tcp", "5269/tcp"]);
       expect(await zone("public")).toMatch(/49100-49300\/udp[\s\S]*49100-49300\/udp/);
+    }, 60_000);
+
+    test("a part of a range of the stack's own stays open when the rest is closed", async () => {
+      const range = await create(["50000-50100/udp"]);
+      const part = await update(range, ["50010-50020/udp"]);
+      expect(await zone("public")).toMatch(/ 50010-50020\/udp\n[\s\S]* 50010-50020\/udp\n/);
+      expect(await read(part)).toEqual(part);
+      await remove(part);
+      expect(await zone("public")).not.toMatch(/500[0-9][0-9]/);
     }, 60_000);
 
     test("an interface in another zone takes the ports with it", async () => {
       await shell("firewall-cmd -q --zone=internal --change-interface=host0");
-      const found = await read(states[0]!);
-      expect(found).toMatchObject({ effectiveZone: "internal", permanent: false, runtime: false });
-      states[0] = await firewallPortHandler.update(host, found, wanted("5222/tcp"));
-      expect(states[0]).toMatchObject({ effectiveZone: "internal", opened: { zone: "internal" } });
-      expect(await zone("public")).not.toMatch(/5222/);
+      const found = await read(state);
+      expect(found).toMatchObject({ effectiveZone: "internal", ports: { "5222/tcp": "closed" } });
+      state = await update(found, ["5222/tcp", "5269/tcp"]);
+      expect(state).toMatchObject({ effectiveZone: "internal", opened: { zone: "internal" } });
+      expect(await zone("public")).not.toMatch(/5222|5269/);
       expect(await zone("internal")).toMatch(/5222\/tcp[\s\S]*5222\/tcp/);
       expect(await reach(5222)).toBe("open");
       // A zone of the stack config goes before it.
-      states[0] = await firewallPortHandler.update(host, states[0], wanted("5222/tcp", { zone: "public" }));
+      state = await update(state, ["5222/tcp", "5269/tcp"], { zone: "public" });
       expect(await zone("internal")).not.toMatch(/5222/);
-      expect(await read(states[0])).toMatchObject({
-        effectiveZone: "public",
-        permanent: true,
-        runtime: true,
-      });
-      await expect(create(wanted("5222/tcp", { zone: "nonesuch" }))).rejects.toThrow(
+      expect(await read(state)).toEqual(state);
+      expect(state).toMatchObject({ effectiveZone: "public", ports: { "5222/tcp": "open" } });
+      await expect(create(["5222/tcp"], { zone: "nonesuch" })).rejects.toThrow(
         /^firewalld has no zone nonesuch; there are block, dmz, .*public.*\. Set prosody:firewall\.zone/,
       );
       await shell("firewall-cmd -q --zone=internal --remove-interface=host0");
@@ -204,20 +182,23 @@ describe.each(allReleases)("on %s", (release) => {
 
     test("while it is stopped, ports are opened for its next start; it is not started", async () => {
       await shell("systemctl stop firewalld");
-      const [state] = await create(wanted("5223/tcp"));
-      expect(state).toMatchObject({ enforced: "stopped", effectiveZone: "public", permanent: true });
-      expect(state).not.toHaveProperty("runtime");
-      expect(await firewallPortHandler.diff!(state!, wanted("5223/tcp"))).toEqual([]);
+      const stopped = await create(["5223/tcp"]);
+      expect(stopped).toMatchObject({
+        enforced: "stopped",
+        effectiveZone: "public",
+        ports: { "5223/tcp": "open" },
+      });
       expect(await shell("systemctl is-active firewalld || true")).toBe("inactive");
       await shell("systemctl start firewalld");
-      expect(await read(state!)).toMatchObject({ enforced: "firewalld", permanent: true, runtime: true });
+      expect(await read(stopped)).toEqual({ ...stopped, enforced: "firewalld" });
       expect(await reach(5223)).toBe("open");
-      await remove(state!);
+      await remove(stopped);
       expect(await reach(5223)).toBe("refused");
       await shell("systemctl stop firewalld");
-      const [again] = await create(wanted("5223/tcp"));
-      await remove(again!);
-      expect(await shell("firewall-offline-cmd --zone=public --list-ports")).not.toMatch(/5223/);
+      const again = await update(await create(["5223/tcp"]), ["5224/tcp"]);
+      expect(await shell("firewall-offline-cmd --zone=public --list-ports")).toMatch(/ 5224\/tcp/);
+      await remove(again);
+      expect(await shell("firewall-offline-cmd --zone=public --list-ports")).not.toMatch(/522[34]/);
       await shell("systemctl start firewalld");
     }, 60_000);
 
@@ -225,7 +206,7 @@ describe.each(allReleases)("on %s", (release) => {
       await shell(
         "systemd-run -q --unit=web systemd-socket-activate --listen=443 cat; until ss -Hltn | grep -q :443; do sleep .05; done",
       );
-      const forward = wanted("443/tcp", { forwardTo: 5222 });
+      const forward = ["443/tcp to 5222"];
       await expect(create(forward)).rejects.toThrow(/^systemd-socket-\S* serves port 443 on the host/);
       await shell("systemctl stop web; firewall-cmd -q --add-forward-port=port=443:proto=tcp:toport=8080");
       await expect(create(forward)).rejects.toThrow(
@@ -235,8 +216,8 @@ describe.each(allReleases)("on %s", (release) => {
     }, 30_000);
 
     test("a delete closes what the stack opened, and leaves the rest and SSH alone", async () => {
-      await remove(...states);
-      await remove(...states);
+      await remove(state);
+      await remove(state);
       expect((await zone("public")).split("\n")).toEqual([
         "services: dhcpv6-client http ssh xmpp-bosh",
         "ports: 7778/tcp 9000-9010/tcp 49100-49300/udp",
@@ -385,7 +366,7 @@ describe.each(allReleases)("on %s", (release) => {
 
     test("up opens and labels its ports, and says so", async () => {
       const { code, text } = await stack.up();
-      expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("FirewallPort") });
+      expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining("FirewallPorts") });
       // On the screen the engine cuts long outputs short.
       const { servers } = JSON.parse(await stack.must("stack", "output", "--json"));
       expect(servers.prosody.firewall).toBe(
@@ -415,9 +396,9 @@ describe.each(allReleases)("on %s", (release) => {
       const drift = await stack.drift();
       expect(drift).toMatchObject({
         code: 7,
-        rows: ["FirewallPort 5269/tcp update", "SelinuxPort 5347/tcp update"],
+        rows: ["FirewallPorts prosody update", "SelinuxPort 5347/tcp update"],
       });
-      expect(drift.text).toMatch(/~ permanent *: false => true/);
+      expect(drift.text).toMatch(/~ 5269\/tcp *: "open until firewalld restarts" => "open"/);
       expect(drift.text).toMatch(/~ allowed *: false => true/);
     }, 60_000);
 

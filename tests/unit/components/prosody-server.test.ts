@@ -163,8 +163,7 @@ test("a server is exactly these objects", async () => {
           installed: true,
         },
       },
-      ...[3478, 5000, 5222, 5223, 5269, 5270, 5281, 5349].map((port) => firewallPort(port)),
-      ...["3478/udp", "5349/udp", "49152-65535/udp"].map((port) => firewallPort(port)),
+      firewallPorts([5222, 5223, 5269, 5270, 5281, 5000], [...turnPorts, "49152-65535/udp"]),
       ...[5000, 5222, 5223, 5269, 5270, 5281, 5347].map((port) => selinuxPort(port)),
       account("alice@example.test", { password: secret("a") }),
       account("bob@example.test", { password: secret("b"), policy: "enforced" }),
@@ -260,7 +259,7 @@ test("the firewall lets an authority in before it is asked for a certificate", a
   const acme = { email: "a@x.test", server: "https://ca/dir", challenge: "http-01" as const, names: [] };
   await registered(server({ domains: [{ name: "x.test", acme }] }), done);
   expect(done.get(kind("AcmeCertificate"))).toEqual(
-    expect.arrayContaining([`${kind("FirewallPort")} 80/tcp`, `${kind("Package")} certbot`]),
+    expect.arrayContaining([`${kind("FirewallPorts")} certbot`, `${kind("Package")} certbot`]),
   );
 });
 
@@ -289,10 +288,7 @@ test("the names of a server beside others carry its name, those of domains and J
     "Configuration chat/prosody",
     "Connection chat",
     "ExternalComponent irc.example.test",
-    ...["3478/tcp", "3478/udp", "49152-65535/udp", "5000/tcp", "5222/tcp", "5223/tcp", "5269/tcp"].map(
-      (port) => `FirewallPort chat/${port}`,
-    ),
-    ...["5270/tcp", "5281/tcp", "5349/tcp", "5349/udp"].map((port) => `FirewallPort chat/${port}`),
+    "FirewallPorts chat",
     "Package chat/coturn",
     "Package chat/lua-unbound",
     "Package chat/policycoreutils-python-utils",
@@ -326,7 +322,7 @@ describe("the host's firewall and SELinux", () => {
   async function ports(changes: Partial<Server>) {
     const all = await registered({ ...settings, ...few, ...changes });
     return all
-      .filter(({ type }) => /(Firewall|Selinux)Port$/.test(type))
+      .filter(({ type }) => /(FirewallPorts|SelinuxPort)$/.test(type))
       .sort((a, b) => `${a.type} ${a.name}`.localeCompare(`${b.type} ${b.name}`));
   }
 
@@ -336,23 +332,21 @@ describe("the host's firewall and SELinux", () => {
       firewall: { mode: "off", https443: false },
       selinux: "off",
     });
-    expect(all.filter(({ type, name }) => /Port$/.test(type) || name.includes("policycore"))).toEqual([]);
+    expect(all.filter(({ type, name }) => /Ports?$/.test(type) || name.includes("policycore"))).toEqual([]);
   });
 
   test("a port that is off is nowhere; one on the loopback interface is not for the firewall", async () => {
     const options = { interfaces: ["127.0.0.1"], c2s_interfaces: ["*"], http_ports: [5280] };
     expect(await ports({ options })).toEqual([
-      firewallPort(5222),
+      firewallPorts([5222]),
       ...[5222, 5269, 5280, 8443].map((port) => selinuxPort(port)),
     ]);
   });
 
   test("what is required, the zone, and the way in for HTTPS", async () => {
     const firewall = { mode: "require", zone: "dmz", https443: true } as const;
-    const more = { zone: "dmz", required: true };
     expect(await ports({ firewall, selinux: "require" })).toEqual([
-      firewallPort(443, { ...more, forwardTo: 8443 }),
-      ...[5222, 5269, 8443].map((port) => firewallPort(port, more)),
+      firewallPorts([5222, 5269, 8443], ["443/tcp to 8443"], { zone: "dmz", required: true }),
       ...[5222, 5269, 8443].map((port) => selinuxPort(port, { required: true })),
     ]);
     const all = await registered({ ...settings, selinux: "require" });
@@ -367,15 +361,22 @@ describe("the host's firewall and SELinux", () => {
       expect.arrayContaining([`${kind("SelinuxPort")} 8443/tcp`, `${kind("Certificate")} example.test`]),
     );
     expect(madeBefore("SelinuxPort")).toContain(`${kind("Package")} policycoreutils-python-utils`);
-    expect(madeBefore("FirewallPort")).toContain(`${kind("Configuration")} prosody`);
+    expect(madeBefore("FirewallPorts")).toContain(`${kind("Configuration")} prosody`);
   });
 });
 
-/** @param number a TCP port, or what is written for another one */
-function firewallPort(number: number | string, more: object = {}) {
-  const port = typeof number === "number" ? `${number}/tcp` : number;
-  const inputs = { server: "prosody", port, required: false, permanent: true, runtime: true };
-  return { type: kind("FirewallPort"), name: port, inputs: { ...inputs, ...more } };
+const turnPorts = ["3478/udp", "3478/tcp", "5349/udp", "5349/tcp"];
+
+/** @param tcp numbers of ports; the others are as they are written */
+function firewallPorts(tcp: number[], others: string[] = [], more: object = {}) {
+  const ports = [...tcp.map((number) => `${number}/tcp`), ...others];
+  const inputs = {
+    server: "prosody",
+    ports: Object.fromEntries(ports.map((port) => [port, "open"])),
+    required: false,
+    ...more,
+  };
+  return { type: kind("FirewallPorts"), name: "prosody", inputs };
 }
 
 function selinuxPort(port: number, more: object = {}) {

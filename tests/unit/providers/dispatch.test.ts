@@ -78,3 +78,13 @@ test("another error is one of the read, however many servers there are", async (
   await expect(provider("Service").read!("prosody.service", service)).rejects.toThrow("reading units failed");
   jest.restoreAllMocks();
 });
+
+test("an object of a kind that is no more leaves the state, and the host alone", async () => {
+  const host = new FakeHost({ answers: {} });
+  const use = jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
+  const old = { server: "prosody", port: "5222/tcp", __provider: "x" };
+  expect(await provider("FirewallPort").read!("id", old)).toEqual({});
+  await provider("FirewallPort").delete!("id", old);
+  expect(host.scripts).toEqual([]);
+  use.mockRestore();
+});

@@ -1,0 +1,337 @@
+import { firewalld, parseOpening, written } from "../../../providers/facts/firewalld";
+import type { FirewallPortsInputs, FirewallPortsState, Openness } from "../../../providers/firewall-ports";
+import { firewallPortsHandler } from "../../../providers/handlers/firewall-ports";
+import { FakeHost } from "../../helpers/fake-host";
+
+type Rules = Record<string, { ports: string[]; forwards?: string[] }>;
+
+/** A host with firewalld whose zones change as it is told. */
+class Firewalled extends FakeHost {
+  constructor(
+    readonly runtime: Rules = { public: { ports: [] } },
+    readonly permanent: Rules = structuredClone(runtime),
+    /** Entries that it warns of and leaves out. */
+    private readonly refused: string[] = [],
+    private readonly state = "running",
+  ) {
+    super();
+    this.answers.set("/command -v firewall-cmd/", (_input, script) => {
+      const stderr = this.#apply(script);
+      return { stdout: this.#print(/^zone=(\S+)/m.exec(script)![1]!.replace("''", "")), stderr };
+    });
+    this.answers.set("/^ss /", "");
+  }
+
+  /** As firewalld prints it. */
+  #print(zone: string) {
+    const { runtime, permanent, state } = this;
+    if (state === "stopped") {
+      const zones = Object.entries(permanent).map(
+        ([name, { ports }]) => `${name}\n  target: default\n  ports: ${ports.join(" ")}\n`,
+      );
+      return `sshd 22\nstate stopped\nzone ${zone}\ninterface host0\ndefault public\n${zones.join("\n")}\n`;
+    }
+    const name = zone || "public";
+    const settings = (rules?: Rules[string]) => {
+      if (!rules) return "";
+      const forwards = (rules.forwards ?? []).map((each) => each.split(/:?\w+=/).slice(1));
+      const list = (type: string, data: string[][]) => ({ type, data });
+      const ports = list(
+        "a(ss)",
+        rules.ports.map((port) => port.split("/")),
+      );
+      return JSON.stringify({ type: "a{sv}", data: [{ ports, forward_ports: list("a(ssss)", forwards) }] });
+    };
+    const zones = permanent[name] ? "" : `zones ${JSON.stringify({ data: [Object.keys(permanent)] })}\n`;
+    return `sshd 22\n${zones}state running\nzone ${name}\nruntime ${settings(runtime[name])}\npermanent ${settings(permanent[name])}\n`;
+  }
+
+  #apply(script: string): string {
+    const change = (rules: Rules, zone: string, verb: string, kind: string, entry: string) => {
+      if (this.refused.includes(entry)) return `Call failed: INVALID_PORT: ${entry}\n`;
+      const key = kind === "Port" ? "ports" : "forwards";
+      const others = (rules[zone]![key] ?? []).filter((each) => each !== entry);
+      rules[zone]![key] = verb === "add" ? [...others, entry] : others;
+      return "";
+    };
+    const offline = [
+      ...script.matchAll(/firewall-offline-cmd --zone=(\S+) (--(?:add|remove).*) \|\|/g),
+    ].flatMap(([, zone, options]) =>
+      [...options!.matchAll(/--(\w+)-port=(\S+)/g)].map(([, verb, entry]) =>
+        change(this.permanent, zone!, verb!, "Port", entry!),
+      ),
+    );
+    const kept = /path=\$\(kept (\S+)\)/.exec(script)?.[1] ?? "";
+    const calls = [...script.matchAll(/^call (\S+) \S+ (add|remove)(Port|ForwardPort) \w+ (.*)$/gm)].map(
+      ([, object, verb, kind, rest]) => {
+        const words = rest!.split(" ").map((word) => word.replace("''", ""));
+        const [rules, zone] = object === "$at" ? [this.runtime, words.shift()!] : [this.permanent, kept];
+        const [port, protocol, toport, toaddr] = words;
+        const forward = `port=${port}:proto=${protocol}:toport=${toport}:toaddr=${toaddr}`;
+        return change(rules, zone, verb!, kind!, kind === "Port" ? `${port}/${protocol}` : forward);
+      },
+    );
+    return [...offline, ...calls].join("");
+  }
+}
+
+/** Of what changes the host, the changes alone: without the names on the bus before, and the reading after. */
+const changesOf = (host: FakeHost) =>
+  host.changes.map(
+    (script) =>
+      script
+        .split(/^(?=path=)/m)
+        .at(-1)!
+        .split(/^zone=/m)[0],
+  );
+
+const all = <T>(ports: string[], value: T) => Object.fromEntries(ports.map((port) => [port, value]));
+const wanted = (ports: string[], more: Partial<FirewallPortsInputs> = {}): FirewallPortsInputs => ({
+  server: "xmpp",
+  ports: all(ports, "open"),
+  required: false,
+  ...more,
+});
+const create = (host: FakeHost, ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
+  firewallPortsHandler.create(host, wanted(ports, more));
+const opened = (permanent: string[], runtime = permanent, zone = "public") => ({ zone, permanent, runtime });
+
+describe("create", () => {
+  test("opens all ports in one go, for good and for now, and reads before and, in the same command, after", async () => {
+    const host = new Firewalled();
+    const ports = ["5222/tcp", "5269/tcp", "443/tcp to 5281"];
+    const state = await create(host, ports);
+    expect(changesOf(host)).toEqual([
+      `path=$(kept public) || exit
+{
+call "$path" $bus.config.zone addPort ss 5222 tcp
+call "$path" $bus.config.zone addPort ss 5269 tcp
+call "$path" $bus.config.zone addForwardPort ssss 443 tcp 5281 ''
+} >/dev/null &
+{
+call $at $bus.zone addPort sssi public 5222 tcp 0
+call $at $bus.zone addPort sssi public 5269 tcp 0
+call $at $bus.zone addForwardPort sssssi public 443 tcp 5281 '' 0
+} >/dev/null &
+wait
+`,
+    ]);
+    expect(host.scripts.filter((script) => script.includes(firewalld("public").script))).toEqual(
+      host.changes,
+    );
+    expect(host.scripts.filter((script) => script === firewalld().script)).toHaveLength(1);
+    expect(state).toEqual({
+      ...wanted(ports),
+      enforced: "firewalld",
+      effectiveZone: "public",
+      opened: opened(ports),
+    });
+  });
+
+  test("adopts what is open without a command, and opens only where it is closed", async () => {
+    const host = new Firewalled(
+      { public: { ports: ["5000-6000/tcp"] } },
+      { public: { ports: ["5222/tcp"] } },
+    );
+    const state = await create(host, ["5222/tcp", "5269/tcp"]);
+    expect(state.opened).toEqual(opened(["5269/tcp"], []));
+    expect(changesOf(host)).toEqual([
+      'path=$(kept public) || exit\n{\ncall "$path" $bus.config.zone addPort ss 5269 tcp\n} >/dev/null &\nwait\n',
+    ]);
+    await create(host, ["5222/tcp", "5269/tcp"]);
+    expect(host.changes).toHaveLength(1);
+  });
+
+  test("what firewalld refuses is told, and nothing is left of the rest", async () => {
+    const host = new Firewalled(undefined, undefined, ["5269/tcp"]);
+    await expect(create(host, ["5222/tcp", "5269/tcp"])).rejects.toThrow(
+      "firewalld did not open 5269/tcp in zone public: INVALID_PORT: 5269/tcp. Nothing was changed. See `journalctl -u firewalld` on the host.",
+    );
+    expect([host.runtime, host.permanent]).toEqual([{ public: { ports: [] } }, { public: { ports: [] } }]);
+  });
+
+  test("with firewalld stopped, for its next start", async () => {
+    const host = new Firewalled(undefined, undefined, [], "stopped");
+    const state = await create(host, ["5222/tcp"]);
+    expect(changesOf(host)).toEqual(["firewall-offline-cmd --zone=public --add-port=5222/tcp || exit\n"]);
+    expect(state).toEqual({
+      ...wanted(["5222/tcp"]),
+      enforced: "stopped",
+      effectiveZone: "public",
+      opened: opened(["5222/tcp"]),
+    });
+  });
+
+  test("a zone that firewalld has not loaded", async () => {
+    const host = new Firewalled({ public: { ports: [] } }, { public: { ports: [] }, dmz: { ports: [] } });
+    await expect(create(host, ["5222/tcp"], { zone: "dmz" })).rejects.toThrow(
+      /^firewalld does not use zone dmz yet\. Run `firewall-cmd --reload`/,
+    );
+    await expect(create(host, ["5222/tcp"], { zone: "home" })).rejects.toThrow(
+      "firewalld has no zone home; there are public, dmz. Set prosody:firewall.zone to one of them.",
+    );
+  });
+
+  test("a forward that would take a served port away is refused before anything is opened, one of the loopback interface is not", async () => {
+    const host = new Firewalled();
+    const ports = ["5222/tcp", "443/tcp to 5281"];
+    host.answers.set("/^ss /", 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=6))\n');
+    await expect(create(host, ports)).rejects.toThrow(/^nginx serves port 443 on the host, and a forward/);
+    expect(host.changes).toEqual([]);
+    host.answers.set("/^ss /", 'LISTEN 0 511 127.0.0.1:443 0.0.0.0:* users:(("x",pid=7,fd=6))\n');
+    expect((await create(host, ports)).ports).toEqual(all(ports, "open"));
+  });
+});
+
+describe("read and diff", () => {
+  const ports = ["5222/tcp", "443/tcp to 5281"];
+  const state: FirewallPortsState = {
+    ...wanted(ports),
+    enforced: "firewalld",
+    effectiveZone: "public",
+    opened: opened(ports),
+  };
+  const forward = ["port=443:proto=tcp:toport=5281:toaddr="];
+  const full = { public: { ports: ["5222/tcp"], forwards: forward } };
+  const none = { public: { ports: [], forwards: forward } };
+
+  test.each<[Openness, Rules, Rules]>([
+    ["open", full, full],
+    ["closed until firewalld restarts", none, full],
+    ["open until firewalld restarts", full, none],
+    ["closed", none, none],
+  ])("%s", async (found, runtime, permanent) => {
+    const host = new Firewalled(runtime, permanent);
+    const drifted = { ...state, ports: { "5222/tcp": found, "443/tcp to 5281": "open" } };
+    expect(await firewallPortsHandler.read(host, state)).toEqual(drifted);
+    expect(host.scripts).toEqual([firewalld().script]);
+  });
+
+  test("what is closed is known by the next reading, too", async () => {
+    const gone = await firewallPortsHandler.read(new Firewalled(), state);
+    expect(gone!.ports).toEqual(all(ports, "closed"));
+    expect(await firewallPortsHandler.read(new Firewalled(full), gone!)).toEqual(state);
+  });
+
+  test("without firewalld there is nothing to tell, unless it is required", async () => {
+    const host = new FakeHost({ answers: { [firewalld().script]: "state absent\n" } });
+    const found = await firewallPortsHandler.read(host, state);
+    expect(found).toEqual({ ...state, enforced: "none", effectiveZone: "" });
+    const needed = await firewallPortsHandler.read(host, { ...state, required: true });
+    expect(needed!.ports).toEqual(all(ports, "closed"));
+    await expect(create(host, ports, { required: true })).rejects.toThrow(/has no firewalld/);
+    expect(await firewallPortsHandler.update(host, state, wanted(ports))).toEqual(found);
+  });
+});
+
+describe("update and delete", () => {
+  test("another zone gets the ports, and the old one loses them", async () => {
+    const host = new Firewalled({ public: { ports: ["7777/tcp"] }, dmz: { ports: [] } });
+    const old = await create(host, ["5222/tcp"]);
+    const now = await firewallPortsHandler.update(host, old, wanted(["5222/tcp"], { zone: "dmz" }));
+    const dmz = opened(["5222/tcp"], ["5222/tcp"], "dmz");
+    expect(now).toMatchObject({ zone: "dmz", effectiveZone: "dmz", opened: dmz });
+    expect(host.runtime).toMatchObject({ public: { ports: ["7777/tcp"] }, dmz: { ports: ["5222/tcp"] } });
+    expect(host.permanent).toEqual(host.runtime);
+  });
+
+  test("a repair remembers what the stack had opened", async () => {
+    const host = new Firewalled();
+    const old = await create(host, ["5222/tcp", "5269/tcp"]);
+    host.runtime.public!.ports = ["5269/tcp"];
+    const drifted = await firewallPortsHandler.read(host, old);
+    expect(await firewallPortsHandler.update(host, drifted!, wanted(["5222/tcp", "5269/tcp"]))).toEqual(old);
+  });
+
+  test("what is no longer wanted is closed in the same command, before the rest is opened", async () => {
+    const host = new Firewalled({ public: { ports: ["7777/tcp"] } });
+    const old = await create(host, ["5222/tcp", "7777/tcp", "443/tcp to 5281"]);
+    host.ran.length = 0;
+    const now = await firewallPortsHandler.update(host, old, wanted(["5222/tcp", "443/tcp to 8443"]));
+    expect(changesOf(host)).toEqual([
+      `path=$(kept public) || exit
+{
+call "$path" $bus.config.zone removeForwardPort ssss 443 tcp 5281 ''
+call "$path" $bus.config.zone addForwardPort ssss 443 tcp 8443 ''
+} >/dev/null &
+{
+call $at $bus.zone removeForwardPort sssss public 443 tcp 5281 ''
+call $at $bus.zone addForwardPort sssssi public 443 tcp 8443 '' 0
+} >/dev/null &
+wait
+`,
+    ]);
+    expect(now.opened).toEqual(opened(["5222/tcp", "443/tcp to 8443"]));
+    expect(host.permanent.public!.ports).toEqual(["7777/tcp", "5222/tcp"]);
+  });
+
+  test("a port that a range had let in is open when the range goes", async () => {
+    const host = new Firewalled();
+    const old = await create(host, ["49152-65535/udp"]);
+    const now = await firewallPortsHandler.update(host, old, wanted(["50000-50099/udp"]));
+    expect(now).toMatchObject({
+      ports: { "50000-50099/udp": "open" },
+      opened: opened(["50000-50099/udp"]),
+    });
+    expect(host.runtime.public!.ports).toEqual(["50000-50099/udp"]);
+  });
+
+  test("a change that fails leaves what was open", async () => {
+    const host = new Firewalled(undefined, undefined, ["5269/tcp"]);
+    const old = await create(host, ["5222/tcp"]);
+    const before = structuredClone([host.runtime, host.permanent]);
+    await expect(firewallPortsHandler.update(host, old, wanted(["5269/tcp"]))).rejects.toThrow("did not");
+    expect([host.runtime, host.permanent]).toEqual(before);
+  });
+
+  test("with firewalld stopped, what goes and what comes are commands of their own", async () => {
+    const host = new Firewalled(undefined, undefined, [], "stopped");
+    const old = await create(host, ["5222/tcp"]);
+    host.ran.length = 0;
+    await firewallPortsHandler.update(host, old, wanted(["5223/tcp"]));
+    expect(changesOf(host)).toEqual([
+      "firewall-offline-cmd --zone=public --remove-port=5222/tcp || exit\nfirewall-offline-cmd --zone=public --add-port=5223/tcp || exit\n",
+    ]);
+  });
+
+  test("closes together what the stack opened, and only that", async () => {
+    const host = new Firewalled({ public: { ports: ["7777/tcp", "5281/tcp"] } });
+    const state = await create(host, ["5222/tcp", "5269/tcp", "5281/tcp"]);
+    host.ran.length = 0;
+    await firewallPortsHandler.delete(host, state);
+    expect(changesOf(host)).toEqual([
+      `path=$(kept public) || exit
+{
+call "$path" $bus.config.zone removePort ss 5222 tcp
+call "$path" $bus.config.zone removePort ss 5269 tcp
+} >/dev/null &
+{
+call $at $bus.zone removePort sss public 5222 tcp
+call $at $bus.zone removePort sss public 5269 tcp
+} >/dev/null &
+wait
+`,
+    ]);
+    expect(host.permanent.public!.ports).toEqual(["7777/tcp", "5281/tcp"]);
+    await firewallPortsHandler.delete(host, state);
+    expect(host.changes).toHaveLength(1);
+  });
+
+  test("never closes the port that SSH came in by", async () => {
+    const host = new Firewalled();
+    const old = await create(host, ["22/tcp"]);
+    await firewallPortsHandler.update(host, old, wanted(["5222/tcp"]));
+    await firewallPortsHandler.delete(host, old);
+    expect(host.runtime.public!.ports).toEqual(["22/tcp", "5222/tcp"]);
+  });
+});
+
+test("what is no port is refused", () => {
+  const bad = ["5222", "0/tcp", "65536/tcp", "9-8/tcp", "1/tcp --reload", "443/tcp to 0", "443/tcp to x"];
+  expect(firewallPortsHandler.check!(wanted([...bad, "5222/tcp"])).map(({ reason }) => reason)).toEqual(
+    bad.map((port) => `"${port}" is no port.`),
+  );
+  const good = ["5222/tcp", "49152-65535/udp", "443/tcp to 5281"];
+  expect(firewallPortsHandler.check!(wanted(good))).toEqual([]);
+  expect(good.map((port) => written(parseOpening(port)!))).toEqual(good);
+});
