@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Environment } from "./environment";
 import { type JsonSchema, type Problem, problemsFrom } from "./problems";
-import { schema, surroundings } from "./schema";
+import { schema, sections, surroundings } from "./schema";
 import { clashes, type Entry, entriesOf, relocate, serversMeta } from "./servers";
 import type { Server, Settings } from "./settings";
 import { warningsFor } from "./warnings";
@@ -43,19 +43,19 @@ export function parse(
  * One option alone, by name of the server, for the process that connects to what it says.
  * @param raw that option and `servers`, as {@link decode} makes them
  */
-export function parseOption<Option extends keyof Shape>(
+export function parseOption<Option extends keyof typeof sections>(
   option: Option,
   raw: Record<string, unknown>,
   env: Environment,
-): { found: Map<string, z.output<Shape[Option]>>; problems: Problem[] } {
+): { found: Map<string, Output<Option>>; problems: Problem[] } {
   // Nothing here tells which options are encrypted, so no value is shown.
   const hidden = new Set([option, "servers"]);
   const { entries, issues } = entriesOf(raw, hidden);
-  const found = new Map<string, z.output<Shape[Option]>>();
+  const found = new Map<string, Output<Option>>();
   for (const entry of entries) {
-    const { shape } = serverSchema(entry, env).in;
-    const { data, error } = shape[option].safeParse(entry.raw[option]);
-    if (data) found.set(entry.name, data as z.output<Shape[Option]>);
+    const section = sections[option](surroundings(entry.raw, env, entry.encrypted));
+    const { data, error } = section.safeParse(entry.raw[option]);
+    if (data) found.set(entry.name, data as Output<Option>);
     else
       issues.push(
         ...error!.issues.flatMap((issue) => relocate({ ...issue, path: [option, ...issue.path] }, entry)),
@@ -64,7 +64,7 @@ export function parseOption<Option extends keyof Shape>(
   return { found, problems: issues.length > 0 ? problemsFrom(issues, raw, jsonSchema(env), hidden) : [] };
 }
 
-type Shape = ReturnType<typeof serverSchema>["in"]["shape"];
+type Output<Option extends keyof typeof sections> = z.output<ReturnType<(typeof sections)[Option]>>;
 
 const serverSchema = ({ raw, encrypted }: Pick<Entry, "raw" | "encrypted">, env: Environment) =>
   schema(surroundings(raw, env, encrypted));

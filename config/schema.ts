@@ -53,41 +53,49 @@ export function surroundings(
   };
 }
 
+/** The schema of each option. */
+export const sections = {
+  host,
+  domains,
+  jids: (around: Surroundings) => jids(around.domains),
+  jidsFile: (around: Surroundings) => jidsFile(around.files, around),
+  admins,
+  ports: (around: Surroundings) => ports(around.sshPort),
+  conference: (around: Surroundings) => conference(around.domains),
+  upload: (around: Surroundings) => upload(around.domains),
+  proxy65: (around: Surroundings) => proxy65(around.domains),
+  components: (around: Surroundings) => components(around.domains),
+  componentInterfaces,
+  modulesOrigin: (around: Surroundings) => modulesOrigin(around.files),
+  turn: (around: Surroundings) => turn(around.domains),
+  modules,
+  extraModules,
+  disabledModules,
+  logging,
+  metrics,
+  webClient,
+  storage,
+  contacts,
+  tls,
+  dns,
+  firewall,
+  selinux,
+  hooks: (around: Surroundings) => hooks(around.encrypted.has("hooks")),
+  options: (around: Surroundings) => options(around.encrypted.has("options")),
+};
+
+type Shape = { [Option in keyof typeof sections]: ReturnType<(typeof sections)[Option]> };
+
+const shape = (around: Surroundings) =>
+  Object.fromEntries(Object.entries(sections).map(([option, section]) => [option, section(around)])) as Shape;
+
 /**
  * The stack config: the only validation, and the only defaults. It turns what Pulumi hands over into a
  * {@link Server}, or reports every problem that it finds.
  */
 export const schema = (around: Surroundings) =>
   z
-    .strictObject({
-      host: host(around),
-      domains: domains(around),
-      jids: jids(around.domains),
-      jidsFile: jidsFile(around.files, around),
-      admins: admins(),
-      ports: ports(around.sshPort),
-      conference: conference(around.domains),
-      upload: upload(around.domains),
-      proxy65: proxy65(around.domains),
-      components: components(around.domains),
-      componentInterfaces: componentInterfaces(),
-      modulesOrigin: modulesOrigin(around.files),
-      turn: turn(around.domains),
-      modules: modules(),
-      extraModules: extraModules(),
-      disabledModules: disabledModules(),
-      logging: logging(),
-      metrics: metrics(),
-      webClient: webClient(),
-      storage: storage(around),
-      contacts: contacts(),
-      tls: tls(),
-      dns: dns(),
-      firewall: firewall(),
-      selinux: selinux(),
-      hooks: hooks(around.encrypted.has("hooks")),
-      options: options(around.encrypted.has("options")),
-    })
+    .strictObject(shape(around))
     .superRefine((given, ctx) => {
       checkModules(given, ctx);
       checkServices(given, around.domains, ctx);
