@@ -49,7 +49,7 @@ const groups: Record<string, Row[]> = {
     ["roster", "contact lists", "RFC 6121, 0237"],
     ["smacks", "sessions that outlive a broken connection", "0198"],
     ["limits", "bandwidth limits, against floods", ""],
-    ["tls_handshakes", "certificates can be replaced while clients connect", "", { origin: own }],
+    ["tls_reload", "certificates can be replaced while clients connect", "", { origin: own }],
   ],
   "Several devices, mobile devices": [
     ["carbons", "every message on every device", "0280"],
@@ -220,7 +220,7 @@ export function resolveModules(server: ModuleSettings, release: Release): Resolv
   const report: ModuleReport[] = [];
   const wanted = new Set<string>();
   const asked = [
-    "tls_handshakes",
+    "tls_reload",
     ...(server.turn.enabled ? ["external_services"] : []),
     ...(server.metrics.enabled ? ["http_openmetrics"] : []),
     ...(server.webClient ? ["websocket", "web_client"] : []),

@@ -12,7 +12,7 @@ import { coreModules } from "../../../config/module-names";
 import { roleModules, server } from "../../fixtures/server";
 
 const usual =
-  "tls saslauth disco roster smacks limits tls_handshakes carbons mam csi_simple cloud_notify pep vcard4 vcard_legacy bookmarks " +
+  "tls saslauth disco roster smacks limits tls_reload carbons mam csi_simple cloud_notify pep vcard4 vcard_legacy bookmarks " +
   "private blocklist register invites invites_adhoc invites_register invitation_page ping time uptime version " +
   "server_contact_info dialback s2s_bidi websocket external_services admin_shell admin_adhoc";
 
@@ -60,7 +60,7 @@ describe.each<[Release, string[]]>([
       ..."roster saslauth tls dialback disco private vcard_legacy version uptime time ping pep register".split(
         " ",
       ),
-      ..."blocklist smacks carbons mam csi_simple cloud_notify tls_handshakes external_services admin_shell".split(
+      ..."blocklist smacks carbons mam csi_simple cloud_notify tls_reload external_services admin_shell".split(
         " ",
       ),
     ]);
@@ -117,15 +117,15 @@ describe("the web client", () => {
   test("comes with webClient and brings its connection, whatever the list of modules is", () => {
     const { global, own } = resolve({ webClient: true });
     expect(global.slice(-2)).toEqual(["websocket", "web_client"]);
-    expect(own).toEqual(["tls_handshakes", "web_client"]);
-    expect(resolve({ extraModules: ["web_client"] }).own).toEqual(["tls_handshakes"]);
+    expect(own).toEqual(["tls_reload", "web_client"]);
+    expect(resolve({ extraModules: ["web_client"] }).own).toEqual(["tls_reload"]);
   });
 });
 
 describe("the page for invitations", () => {
   test.each(["invites", "mod_invites_register"])("goes with %s", (name) => {
     const { own, report } = resolveModules(server({ disabledModules: [name] }), "13.0");
-    expect(own).toEqual(["tls_handshakes"]);
+    expect(own).toEqual(["tls_reload"]);
     expect(report).toContainEqual({
       name: "invitation_page",
       outcome: "dropped",
@@ -134,9 +134,9 @@ describe("the page for invitations", () => {
   });
 });
 
-test("tls_handshakes is there whatever the list of modules is, unless it is switched off", () => {
-  expect(resolve({}).own).toEqual(["tls_handshakes"]);
-  expect(resolve({ disabledModules: ["tls_handshakes"] }).own).toEqual([]);
+test("tls_reload is there whatever the list of modules is, unless it is switched off", () => {
+  expect(resolve({}).own).toEqual(["tls_reload"]);
+  expect(resolve({ disabledModules: ["tls_reload"] }).own).toEqual([]);
 });
 
 describe("http_openmetrics", () => {
@@ -158,14 +158,14 @@ describe("extraModules", () => {
   test("a module for rooms goes to the rooms", () => {
     const { global, rooms } = resolve({ extraModules: ["muc_limits", "muc_unique"] });
     expect({ global, rooms }).toEqual({
-      global: ["tls", "saslauth", "disco", "admin_shell", "tls_handshakes", "muc_unique"],
+      global: ["tls", "saslauth", "disco", "admin_shell", "tls_reload", "muc_unique"],
       rooms: ["muc_limits"],
     });
   });
 
   test("the prefix mod_ goes, and a name given twice counts once", () => {
     const { global, report } = resolve({ extraModules: ["mod_motd", "motd"] });
-    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_handshakes", "motd"]);
+    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_reload", "motd"]);
     expect(report).toEqual([
       { name: "mod_motd", outcome: "renamed", instead: "motd", why: "names go without `mod_`" },
     ]);
@@ -179,7 +179,7 @@ describe("extraModules", () => {
     ["compression", "dropped", "compression under encryption leaks what is said (XEP-0138)"],
   ])("%s is %s", (name, outcome, why) => {
     const { global, report } = resolve({ extraModules: [name] });
-    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_handshakes"]);
+    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_reload"]);
     expect(report).toEqual([{ name, outcome, why }]);
   });
 
@@ -203,7 +203,7 @@ describe("clashes", () => {
   });
   test("of two that were asked for, the better one stays", () => {
     const { global } = resolve({ extraModules: ["csi_battery_saver", "csi_simple"] });
-    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_handshakes", "csi_simple"]);
+    expect(global).toEqual(["tls", "saslauth", "disco", "admin_shell", "tls_reload", "csi_simple"]);
   });
 });
 
@@ -226,7 +226,7 @@ describe("disabledModules", () => {
     ]));
   test("what the server can't do without stays, and the report says why", () => {
     const { global, report } = resolve({ disabledModules: ["tls", "admin_shell"] });
-    expect([...global].sort()).toEqual(["admin_shell", "disco", "saslauth", "tls", "tls_handshakes"]);
+    expect([...global].sort()).toEqual(["admin_shell", "disco", "saslauth", "tls", "tls_reload"]);
     expect(report).toEqual([
       { name: "tls", outcome: "kept", why: "nobody could log in: encryption is required" },
       { name: "admin_shell", outcome: "kept", why: "the stack's accounts and health checks go through it" },
