@@ -26,7 +26,8 @@ describe.each(allReleases)("firewalld on %s", (release) => {
   const ports = ["5222/tcp", "5269/tcp", "49152-49200/udp"];
   const create = (ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
     firewallPortsHandler.create(host.connection, wanted(ports, more));
-  const read = async (state: FirewallPortsState) => (await firewallPortsHandler.read(host.connection, state))!;
+  const read = async (state: FirewallPortsState) =>
+    (await firewallPortsHandler.read(host.connection, state))!;
   const update = (state: FirewallPortsState, ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
     firewallPortsHandler.update(host.connection, state, wanted(ports, more));
   const remove = (state: FirewallPortsState) => firewallPortsHandler.delete(host.connection, state);

@@ -173,7 +173,9 @@ describe.each(allReleases)("on %s", (release) => {
     });
 
     test("one preview shows what differs in either", async () => {
-      await host.shell("firewall-cmd -q --permanent --remove-port=5269/tcp; semanage port -d -p tcp 5347 2>&1");
+      await host.shell(
+        "firewall-cmd -q --permanent --remove-port=5269/tcp; semanage port -d -p tcp 5347 2>&1",
+      );
       const drift = await stack.drift();
       expect(drift).toMatchObject({
         code: 7,
@@ -217,7 +219,8 @@ describe.each(allReleases)("on %s", (release) => {
       expect(await stack.destroy()).toEqual({ code: 0, text: expect.any(String) });
       expect(await everywhere()).toEqual({ listening: [], runtime: others, permanent: others, labels: [] });
       // Both were there before the stack.
-      for (const name of ["firewalld", tool]) expect(await host.shell(host.distribution.version(name))).not.toBe("");
+      for (const name of ["firewalld", tool])
+        expect(await host.shell(host.distribution.version(name))).not.toBe("");
     }, 200_000);
 
     /** Somebody else's. */
