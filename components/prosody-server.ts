@@ -92,7 +92,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
       { server, version: install.version, family: install.family, turnSecret: turnSecret?.secret },
       { parent: this, dependsOn: [certificates, external, labels, modules, ...database] },
     );
-    // Its ports reach the engine before the accounts do, so that they are opened together and not among those.
+    // Ports are opened once Prosody serves them, beside what is left to do for its service and the accounts.
     const firewall = new Firewall(server, ["prosody", "coturn"], {
       parent: this,
       dependsOn: config.configuration,
