@@ -191,10 +191,13 @@ export function isOpen(zone: Zone | undefined, opening: Opening): boolean {
 
 /** Whether a zone has exactly this entry, which can be removed without touching another. */
 export function hasEntry(zone: Zone | undefined, opening: Opening): boolean {
-  return opening.forwardTo === undefined
-    ? (zone?.ports.includes(opening.port) ?? false)
-    : (zone?.forwards.some((forward) => forward.replace(/:toaddr=$/, "") === entryOf(opening)) ?? false);
+  const entries = [...(zone?.ports ?? []), ...(zone?.forwards ?? [])];
+  return entries.some((entry) => isEntryOf(entry, opening));
 }
+
+/** Whether an entry of a zone is this one. */
+export const isEntryOf = (entry: string, opening: Opening): boolean =>
+  entry.replace(/:toaddr=$/, "") === entryOf(opening);
 
 /** As firewall-cmd takes it. */
 export function entryOf({ port, forwardTo }: Opening): string {

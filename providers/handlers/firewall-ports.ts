@@ -3,6 +3,7 @@ import {
   type Firewalld,
   firewalld,
   hasEntry,
+  isEntryOf,
   isOpen,
   type Opening,
   onBus,
@@ -127,8 +128,8 @@ async function arrange(host: Host, inputs: FirewallPortsInputs, had?: Opened): P
 /** What would be left: a range that goes may have let in a port that stays. */
 function less(now: Firewalld, gone: Change[]): Firewalld {
   const [permanent, runtime] = layers.map((layer) => {
-    const leaving = gone.filter((change) => change.layer === layer).map(entryOf);
-    const stays = (entry: string) => !leaving.includes(entry.replace(/:toaddr=$/, ""));
+    const leaving = gone.filter((change) => change.layer === layer);
+    const stays = (entry: string) => !leaving.some((change) => isEntryOf(entry, change));
     const zone = now[layer];
     return zone && { ...zone, ports: zone.ports.filter(stays), forwards: zone.forwards.filter(stays) };
   });
