@@ -1,6 +1,6 @@
 import type { SshHost } from "../../providers/ssh/host";
 import { type Distribution, distributions } from "./distribution";
-import { open } from "./host";
+import { byHand, open } from "./host";
 import { type LabHost, lab, type Release } from "./lab";
 
 /** A lab host, for tests of handlers without the engine: reached as a user whose sudo asks for no password. */
@@ -19,14 +19,18 @@ export class AdminHost {
     return new AdminHost(machine, distributions[release], connection);
   }
 
-  /** Somebody else's hand on the host; what was read before it does not count any more. */
-  async shell(script: string): Promise<string> {
-    const output = await this.machine.exec(script);
-    await this.connection.run(":", { doing: "forgetting facts", changes: true });
-    return output.trim();
+  /** See {@link byHand}. */
+  shell(script: string): Promise<string> {
+    return byHand(this.machine, this.connection, script);
   }
 
   install(...packages: string[]): Promise<string> {
     return this.shell(this.distribution.install(...packages));
+  }
+
+  async startFirewalld(): Promise<void> {
+    const needed = this.distribution.family === "debian" ? ["netbase"] : []; // firewalld 1.3 needs /etc/protocols to start
+    await this.install("firewalld", ...needed);
+    await this.shell("systemctl start firewalld");
   }
 }

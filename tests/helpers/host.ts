@@ -42,6 +42,13 @@ const settings = (host: LabHost, user: string): Omit<HostSettings, "sudo" | "jum
   connectTimeout: 20,
 });
 
+/** Somebody else's hand on a lab host; what was read over the connection before it does not count any more. */
+export async function byHand(host: LabHost, connection: SshHost, script: string): Promise<string> {
+  const output = await host.exec(script);
+  await connection.run(":", { doing: "forgetting facts", changes: true });
+  return output.trim();
+}
+
 /** A connection to a lab host, for tests of handlers without the engine. To be closed. */
 export function open(
   host: LabHost,

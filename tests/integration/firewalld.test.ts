@@ -49,9 +49,7 @@ describe.each(allReleases)("firewalld on %s", (release) => {
   });
 
   test("installed later, it is drift, and repaired; rules of others stay as they are", async () => {
-    const needed = host.distribution.family === "debian" ? ["netbase"] : []; // firewalld 1.3 needs /etc/protocols to start
-    await host.install("firewalld", ...needed);
-    await host.shell("systemctl start firewalld");
+    await host.startFirewalld();
     await host.shell("firewall-cmd -q --add-port=7777/tcp; firewall-cmd -q --permanent --add-port=7778/tcp");
     const found = await read(state);
     expect(found).toMatchObject({ enforced: "firewalld", effectiveZone: "public" });

@@ -3,6 +3,7 @@ import { packageHandler } from "../../providers/handlers/package";
 import { selinuxPortHandler } from "../../providers/handlers/selinux-port";
 import type { SelinuxPortState } from "../../providers/selinux-port";
 import { AdminHost } from "../helpers/admin-host";
+import { distributions } from "../helpers/distribution";
 import { allReleases, certificate, filesOf } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
@@ -11,12 +12,11 @@ const tool = "policycoreutils-python-utils";
 
 /** The policy store of SELinux, and a whole server; the lab's kernel has no SELinux (see `npm run selinux-guest`). */
 describe.each(allReleases)("on %s", (release) => {
+  const isDebian = distributions[release].family === "debian";
   let host: AdminHost;
-  let isDebian: boolean;
 
   beforeAll(async () => {
     host = await AdminHost.make("host-access", release);
-    isDebian = host.distribution.family === "debian";
   }, 200_000);
 
   afterAll(() => host?.connection.close());
@@ -117,10 +117,9 @@ describe.each(allReleases)("on %s", (release) => {
     }
 
     beforeAll(async () => {
-      const needed = isDebian ? ["netbase"] : []; // firewalld 1.3 needs /etc/protocols to start
-      await host.install("firewalld", ...needed);
+      await host.startFirewalld();
       await host.shell(
-        `systemctl start firewalld; for port in ${others.join(" ")}; do firewall-cmd -q --permanent --add-port=$port; done`,
+        `for port in ${others.join(" ")}; do firewall-cmd -q --permanent --add-port=$port; done`,
       );
       const tls = await certificate("example.test");
       stack = await Stack.create({

@@ -11,7 +11,7 @@ import { serviceHandler } from "../../providers/handlers/service";
 import type { PackageState } from "../../providers/package";
 import type { SshHost } from "../../providers/ssh/host";
 import { distributions, everywhere } from "../helpers/distribution";
-import { open } from "../helpers/host";
+import { byHand, open } from "../helpers/host";
 import { type Certificate, certificate, type LabHost, lab } from "../helpers/lab";
 import { connect } from "../helpers/xmpp";
 
@@ -25,12 +25,7 @@ describe.each(everywhere)("on %s", (_title, release) => {
   let machine: LabHost;
   let host: SshHost;
   const server = "xmpp.example.test";
-  /** Somebody else's hand on the host; what was read before it does not count any more. */
-  const shell = async (script: string) => {
-    const output = await machine.exec(script);
-    await host?.run(":", { doing: "forgetting facts", changes: true });
-    return output.trim();
-  };
+  const shell = (script: string) => byHand(machine, host, script);
 
   beforeAll(async () => {
     machine = await lab(`host-objects-${release}`, { release });
