@@ -33,8 +33,11 @@ export function parseDomain(text: string): string {
     );
   const name = domainToASCII(text);
   const labels = name.split(".");
-  const bad = labels.find((part) => !label.test(part));
-  if (name === "" || bad !== undefined)
+  // Since Node.js 24 what is ASCII is taken as it is; an A-label that stands for nothing stays one in Unicode, too.
+  const isMalformed = domainToUnicode(name)
+    .split(".")
+    .some((part) => part.startsWith("xn--"));
+  if (name === "" || isMalformed || !labels.every((part) => label.test(part)))
     throw new Refused(
       "a domain has letters, digits and hyphens, labels are separated by dots and neither begin nor end with a hyphen",
     );
