@@ -10,6 +10,9 @@ export const labKey = {
 /** A key that BIND knows and lets change nothing. */
 export const powerlessKey = { ...labKey, name: "powerless" } as const;
 
+/** A key that BIND lets change addresses, and nothing else. */
+export const modestKey = { ...labKey, name: "modest" } as const;
+
 /**
  * Makes a lab host the primary name server of these zones: BIND, which takes dynamic updates by {@link labKey}. Zones
  * that it has already keep their records. Safe to repeat.
@@ -42,7 +45,7 @@ const zoneFile = (zone: string) => `/var/lib/bind/${zone}.zone`;
 function configuration(zones: readonly string[]): string {
   const key = ({ name, algorithm, secret }: { name: string; algorithm: string; secret: string }) =>
     `key "${name}" { algorithm ${algorithm}; secret "${secret}"; };\n`;
-  return `${key(labKey)}${key(powerlessKey)}options {
+  return `${[labKey, powerlessKey, modestKey].map(key).join("")}options {
   directory "/var/cache/bind";
   recursion no;
   dnssec-validation no;
@@ -53,7 +56,7 @@ ${zones
     (zone) => `zone "${zone}" {
   type primary;
   file "${zoneFile(zone)}";
-  update-policy { grant ${labKey.name} zonesub ANY; };
+  update-policy { grant ${labKey.name} zonesub ANY; grant ${modestKey.name} zonesub A AAAA; };
 };
 `,
   )

@@ -14,6 +14,11 @@ export interface NameServer {
   /** The records of a name and type; `undefined` when there are none. */
   read(name: string, type: RecordType): Promise<Pick<RecordSet, "ttl" | "values"> | undefined>;
   /**
+   * Whether the zone itself has records of a name and type. What a wildcard answers instead (RFC 4592) ends as soon as
+   * anything is made at or below the name, and can't be taken away there.
+   */
+  has(zone: string, name: string, type: RecordType): Promise<boolean>;
+  /**
    * Changes a record set, at once and as a whole. Changes that arrive while one is in flight go together.
    * @throws Taken when the name has records that can't stand beside these
    */

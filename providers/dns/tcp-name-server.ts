@@ -23,6 +23,7 @@ const rcodes = {
   REFUSED: 5,
   YXDOMAIN: 6,
   YXRRSET: 7,
+  NXRRSET: 8,
   NOTAUTH: 9,
 } as const;
 
@@ -70,6 +71,18 @@ export class TcpNameServer implements NameServer {
     return { ttl: records[0]!.ttl, values: values.sort() };
   }
 
+  async has(zone: string, name: string, type: RecordType): Promise<boolean> {
+    // Only the prerequisites of an update look past wildcards (RFC 2136, 2.4.1); this one has nothing else.
+    const { rcode } = await this.#send({
+      opcode: opcodes.update,
+      question: { name: zone, type: typeNumbers.SOA },
+      answers: [{ name, type: typeNumbers[type], class: classes.ANY, ttl: 0, data: Buffer.alloc(0) }],
+    });
+    if (rcode === rcodes.NXRRSET || rcode === rcodes.NXDOMAIN) return false;
+    if (rcode === 0) return true;
+    throw this.#error(this.#updateFailure(zone, rcode, [{ name, type }]));
+  }
+
   change(zone: string, change: Change): Promise<void> {
     let group = this.#changes.get(zone);
     if (!group) {
@@ -85,7 +98,7 @@ export class TcpNameServer implements NameServer {
     for (let from = 0; from < changes.length; from += most) {
       const part = changes.slice(from, from + most);
       const result = await this.#update(zone, part).catch((error: Error) => error);
-      if (result instanceof Taken && part.length > 1)
+      if ((result instanceof Taken || result instanceof NotAllowed) && part.length > 1)
         for (const each of part)
           results.push(await this.#update(zone, [each]).catch((error: Error) => error));
       else results.push(...part.map(() => result ?? undefined));
@@ -103,14 +116,15 @@ export class TcpNameServer implements NameServer {
     if (rcode === 0) return undefined;
     if (rcode === rcodes.YXRRSET || rcode === rcodes.YXDOMAIN)
       throw new Taken(`${this.name}: ${nameOf(rcode)}`);
-    throw this.#error(this.#updateFailure(zone, rcode));
+    const failure = this.#error(this.#updateFailure(zone, rcode, changes));
+    throw rcode === rcodes.REFUSED ? new NotAllowed(failure.message) : failure;
   }
 
-  #updateFailure(zone: string, rcode: number): string {
+  #updateFailure(zone: string, rcode: number, sets: readonly Pick<Change, "name" | "type">[]): string {
     const { name } = this.access.key;
     switch (rcode) {
       case rcodes.REFUSED:
-        return `it does not let the key ${name} change the zone ${zone}. Allow it there (BIND: update-policy or allow-update in the zone)`;
+        return `it does not let the key ${name} change ${sets.map((set) => `${set.name} ${set.type}`).join(", ")} in the zone ${zone}. Allow it there (BIND: update-policy or allow-update in the zone)`;
       case rcodes.NOTAUTH:
         return `it is not the primary name server of the zone ${zone}. Give that in prosody:dns.nameServer`;
       case rcodes.NOTIMP:
@@ -176,6 +190,9 @@ export class TcpNameServer implements NameServer {
   }
 }
 
+/** The key may not do one of the changes, be it for the name, the type or the zone. */
+class NotAllowed extends Error {}
+
 /** RFC 2136, 2.4. */
 function prerequisites({ name, unless }: Change): WireRecord[] {
   if (!unless) return [];
@@ -194,8 +211,7 @@ function records({ name, type, ttl, remove, add }: Change): WireRecord[] {
 
 function nameOf(rcode: number): string {
   const [name] =
-    Object.entries({ FORMERR: 1, ...rcodes, NXRRSET: 8, NOTZONE: 10 }).find(([, code]) => code === rcode) ??
-    [];
+    Object.entries({ FORMERR: 1, ...rcodes, NOTZONE: 10 }).find(([, code]) => code === rcode) ?? [];
   return name ?? `response code ${rcode}`;
 }
 

@@ -20,7 +20,9 @@ export const dnsRecordSetHandler: Handler<DnsRecordSetInputs, DnsRecordSetState,
 
   async create(nameServer, inputs) {
     const { name, type, values } = inputs;
-    const [zone, found] = await Promise.all([nameServer.zoneOf(name), nameServer.read(name, type)]);
+    const [zone, answered] = await Promise.all([nameServer.zoneOf(name), nameServer.read(name, type)]);
+    // What a wildcard answers is nobody's record of this name: neither foreign, nor one to rely on.
+    const found = answered && (await nameServer.has(zone, name, type)) ? answered : undefined;
     const there = found?.values ?? [];
     const foreign = exclusive.includes(type) ? without(there, values) : [];
     if (foreign.length > 0 && !nameServer.takeOver)

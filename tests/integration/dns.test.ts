@@ -5,7 +5,7 @@ import path from "node:path";
 import { root } from "../../config/root";
 import { Secret } from "../../config/secret";
 import type { RecordSet, RecordType } from "../../dns/record-set";
-import { labKey, nameServer, powerlessKey } from "../../lab/name-server";
+import { labKey, modestKey, nameServer, powerlessKey } from "../../lab/name-server";
 import { TcpNameServer } from "../../providers/dns/tcp-name-server";
 import type { DnsRecordSetInputs } from "../../providers/dns-record-set";
 import { dnsRecordSetHandler as handler } from "../../providers/handlers/dns-record-set";
@@ -55,7 +55,7 @@ describe("by dynamic updates", () => {
     const settings = {
       address: "",
       port: 53,
-      key: { ...labKey, secret: new Secret(labKey.secret) },
+      key: { ...labKey, name: labKey.name as string, secret: new Secret(labKey.secret) },
       takeOver: false,
     };
     const open = (changes: Partial<typeof settings> = {}) =>
@@ -181,6 +181,46 @@ describe("by dynamic updates", () => {
       await byHand(...["c", "d", "e"].map((name) => `update delete ${name}.example.test`));
     });
 
+    test("stand beside wildcards, whose answers are neither somebody else's records nor adopted", async () => {
+      await byHand(
+        "update add *.example.test 600 A 192.0.2.7",
+        "update add *.w.example.test 600 CNAME www.example.test.",
+      );
+      const server = open();
+      const states = await Promise.all([
+        handler.create(server, inputs("other.example.test", "A", "192.0.2.1")),
+        handler.create(server, inputs("same.example.test", "A", "192.0.2.7")),
+        handler.create(server, inputs("rooms.w.example.test", "CNAME", "other.example.test.")),
+        handler.create(server, inputs("_x._tcp.w.example.test", "SRV", "5 5 5222 other.example.test.")),
+      ]);
+      expect(await zone()).toEqual([
+        "*.example.test 600 A 192.0.2.7",
+        "*.w.example.test 600 CNAME www.example.test.",
+        "_x._tcp.w.example.test 600 SRV 5 5 5222 other.example.test.",
+        "other.example.test 600 A 192.0.2.1",
+        "rooms.w.example.test 600 CNAME other.example.test.",
+        "same.example.test 600 A 192.0.2.7",
+      ]);
+      await Promise.all(states.map((state) => handler.delete(server, state)));
+      expect(await zone()).toHaveLength(2);
+      await byHand("update delete *.example.test A", "update delete *.w.example.test CNAME");
+    });
+
+    test("of a type that the key may not change are an error that names them, and spare the others", async () => {
+      const server = open({ key: { ...modestKey, secret: settings.key.secret } });
+      const outcomes = await Promise.allSettled([
+        handler.create(server, inputs("example.test", "CAA", '0 issue "ca.example"')),
+        handler.create(server, inputs("m.example.test", "A", "192.0.2.3")),
+      ]);
+      expect(
+        outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason.message : "done")),
+      ).toEqual([
+        `name server ${host.address}:53: it does not let the key modest change example.test CAA in the zone example.test. Allow it there (BIND: update-policy or allow-update in the zone).`,
+        "done",
+      ]);
+      await byHand("update delete m.example.test");
+    });
+
     test.each<[string, object, string]>([
       [
         "another secret",
@@ -200,7 +240,7 @@ describe("by dynamic updates", () => {
       [
         "a key that may change nothing",
         { key: { ...powerlessKey, secret: settings.key.secret } },
-        "it does not let the key powerless change the zone example.test. Allow it there (BIND: update-policy or allow-update in the zone).",
+        "it does not let the key powerless change t.example.test A in the zone example.test. Allow it there (BIND: update-policy or allow-update in the zone).",
       ],
       [
         "a port where nothing listens",
