@@ -256,6 +256,11 @@ export function resolveModules(server: ModuleSettings, release: Release): Resolv
   };
 }
 
+/** Whether `disabledModules` takes the module of a component out, be it by an old name. */
+export function isTakenOut(component: string, { disabledModules }: Pick<Server, "disabledModules">): boolean {
+  return disabledModules.some((name) => (fateOf(plain(name), "13.0")?.instead ?? plain(name)) === component);
+}
+
 function settleClashes(wanted: ReadonlySet<string>, extraModules: readonly string[]): ModuleReport[] {
   const asked = new Set(extraModules.map(plain));
   return clashes

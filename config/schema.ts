@@ -6,6 +6,7 @@ import { contacts } from "./contacts";
 import { checkDns, dns, settleDns } from "./dns";
 import { domainNames, domains } from "./domains";
 import type { Environment } from "./environment";
+import { isTakenOut } from "./features";
 import { checkHooks, hooks } from "./hooks";
 import { host } from "./host";
 import { checkFirewall, firewall, selinux } from "./host-access";
@@ -114,6 +115,7 @@ export const schema = (around: Surroundings) =>
         jidsFile = [],
         admins,
         contacts,
+        conference,
         proxy65,
         turn,
         upload,
@@ -132,13 +134,20 @@ export const schema = (around: Surroundings) =>
           admins,
           ports,
           dns: settleDns(dns, host),
-          proxy65: { ...proxy65, enabled: proxy65.enabled ?? ports.proxy65 !== false },
+          conference: { ...conference, enabled: conference.enabled && !isTakenOut("muc", rest) },
+          proxy65: {
+            ...proxy65,
+            enabled: (proxy65.enabled ?? ports.proxy65 !== false) && !isTakenOut("proxy65", rest),
+          },
           turn: {
             ...turn,
             enabled: hasTurn(turn.enabled, ports),
             tls: ports.turnTls !== false && serves(rest.domains[0]!, turnHost(turn, rest.domains)),
           },
-          upload: { ...upload, enabled: upload.enabled ?? ports.https !== false },
+          upload: {
+            ...upload,
+            enabled: (upload.enabled ?? ports.https !== false) && !isTakenOut("http_file_share", rest),
+          },
           contacts: { admin: [], support: [], security: [], ...contacts, abuse: contacts.abuse ?? abuse },
         };
       },

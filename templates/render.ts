@@ -187,7 +187,6 @@ function hostView(server: Server, name: string, modules: ResolvedModules) {
         ...creators[conference.creators],
       },
     upload: upload.enabled &&
-      ports.https !== false &&
       offers("http_file_share") && {
         ...named(`${upload.subdomain}.${domain}`),
         sizeLimit: upload.maxBytes,
@@ -284,11 +283,6 @@ function warnings(server: Server, modules: ResolvedModules): string[] {
   return [
     ...missing.map(({ name, why }) => `prosody:extraModules: ${name} is left out: ${why}.`),
     ...optionWarnings(server.options),
-    ...(server.upload.enabled && server.ports.https === false
-      ? [
-          "prosody:ports.https is off, so that nobody can upload files: set a port, or prosody:upload.enabled to false.",
-        ]
-      : []),
     ...(hasFederation(server.ports)
       ? []
       : ["prosody:ports.server and serverDirectTls are off, so that this server talks to no other server."]),

@@ -40,9 +40,7 @@ export function expectedOf(server: Server, release: Release): Expected[] {
         resolved.report.filter(({ outcome }) => outcome === "missing").map((entry) => entry.name),
       ),
       ...(conference.enabled && offers("muc") && { rooms: `${conference.subdomain}.${unicode}` }),
-      ...(upload.enabled &&
-        ports.https !== false &&
-        offers("http_file_share") && { upload: `${upload.subdomain}.${unicode}` }),
+      ...(upload.enabled && offers("http_file_share") && { upload: `${upload.subdomain}.${unicode}` }),
       ...(proxy65.enabled &&
         ports.proxy65 !== false &&
         offers("proxy65") && { proxy: `${proxy65.subdomain}.${unicode}` }),

@@ -121,7 +121,7 @@ function wantedHosts({ domains, conference, upload, proxy65, ports, disabledModu
     .flatMap((name) => [
       name,
       ...(conference.enabled ? [`${conference.subdomain}.${name}`] : []),
-      ...(upload.enabled && ports.https !== false && !disabledModules.includes("http_file_share")
+      ...(upload.enabled && !disabledModules.includes("http_file_share")
         ? [`${upload.subdomain}.${name}`]
         : []),
       ...(proxy65.enabled && ports.proxy65 !== false ? [`${proxy65.subdomain}.${name}`] : []),

@@ -1,4 +1,5 @@
 import { decode } from "../../../config/parse";
+import { renderConfiguration } from "../../../templates/render";
 import { good } from "../../fixtures/bad-configs/base";
 import { revealed, server } from "../../helpers/settings";
 
@@ -52,6 +53,16 @@ describe("services that need a port", () => {
       options: { http_external_url: "https://u/" },
     };
     expect(server(config).upload.enabled).toBe(true);
+    const { files } = renderConfiguration(server(config), "13.0");
+    expect(files["/etc/prosody/prosody.cfg.lua"]!.content).toContain(
+      'Component "upload.example.com" "http_file_share"',
+    );
+  });
+
+  test("nor without its module, so that it has no name in DNS and certificates either", () => {
+    const off = ["mod_muc", "http_upload", "proxy65"];
+    const { conference, upload, proxy65 } = server({ ...good(), disabledModules: off });
+    expect([conference, upload, proxy65].map(({ enabled }) => enabled)).toEqual([false, false, false]);
   });
 });
 

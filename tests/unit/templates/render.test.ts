@@ -142,9 +142,6 @@ describe("warnings", () => {
 
   test("of what the user asked for and does not get", () => {
     const { ports } = server();
-    expect(render({ ports: { ...ports, https: false } }).warnings).toEqual([
-      "prosody:ports.https is off, so that nobody can upload files: set a port, or prosody:upload.enabled to false.",
-    ]);
     expect(render({ ports: { ...ports, server: false, serverDirectTls: false } }).warnings).toEqual([
       "prosody:ports.server and serverDirectTls are off, so that this server talks to no other server.",
     ]);

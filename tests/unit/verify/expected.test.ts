@@ -31,7 +31,7 @@ describe("what is expected", () => {
   test.each<[what: string, change: Partial<Server>, off: Record<string, string>]>([
     [
       "no HTTPS",
-      { ports: { ...server().ports, https: false } },
+      { ports: { ...server().ports, https: false }, upload: { ...server().upload, enabled: false } },
       {
         "XEP-0363 HTTP File Upload": "upload is off",
         "XEP-0363 HTTP File Upload from web pages (CORS)": "upload is off",
