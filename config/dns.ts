@@ -1,11 +1,9 @@
-import { isIP, isIPv4, isIPv6 } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 import { z } from "zod";
-import { enclosing } from "../dns/record-set";
 import { parseDomain } from "./domain-name";
-import { parseAddress } from "./host-address";
-import { flag, isMap, list, secret, whole } from "./parts";
-import { accepting, attempt, isBroken, parsing, Refused, refuse } from "./refused";
-import type { DnsSettings, HostSettings } from "./settings";
+import { canonicalIPv6, parseAddress } from "./host-address";
+import { flag, list, secret, whole } from "./parts";
+import { accepting, attempt, parsing, Refused } from "./refused";
 
 const help = "give a map with provider, address and more";
 const addressHelp = "give a map with ipv4, ipv6 or both";
@@ -22,8 +20,9 @@ export const dns = () =>
       {
         provider: z
           .enum(["none", "cloudflare", "rfc2136"], "give none, cloudflare or rfc2136")
-          .prefault("none")
+          .optional()
           .meta({
+            otherwise: "`none`",
             description:
               "Where the records are made: at Cloudflare, or on a name server that takes dynamic updates (RFC 2136: BIND, Knot, PowerDNS and others). `none`: you make them yourself, from the stack output `dnsZones`.",
           }),
@@ -53,7 +52,7 @@ export const dns = () =>
           .meta({
             description: "The server's public addresses: a map with `ipv4`, `ipv6` or both.",
             form: "map",
-            otherwise: "`host.address` where that is an IP address",
+            otherwise: "`turn.externalAddress`, and `host.address` where that is an IP address",
             example: "address: { ipv4: 203.0.113.5, ipv6: '2001:db8::5' }",
           }),
         ttl: whole(60, 86_400, "give seconds, a whole number from 60 to 86400").optional().meta({
@@ -148,111 +147,6 @@ export const dns = () =>
   address: { ipv4: 203.0.113.5, ipv6: '2001:db8::5' }`,
     });
 
-type Given = z.output<ReturnType<typeof dns>>;
-
-/** The section against others, each of which may have problems of its own. */
-export function checkDns(
-  given: { dns?: unknown; host?: unknown },
-  domains: readonly string[],
-  ctx: z.RefinementCtx,
-): void {
-  if (!isMap(given.dns)) return;
-  const section = given.dns as Given;
-  const isSound = (...options: string[]) =>
-    !ctx.issues.some(({ path }) => path?.[0] === "dns" && options.includes(String(path[1])));
-  const report = (option: string, message: string) => {
-    if (isSound(option)) refuse(ctx, message, ["dns", option]);
-  };
-  checkNeeds(section, domains, report);
-  if (isSound("address", "target") && !isBroken(ctx, "host"))
-    checkTarget(section, hostOf(given.host), domains, report);
-}
-
-function checkTarget(
-  section: Given,
-  host: ReturnType<typeof hostOf>,
-  domains: readonly string[],
-  report: (option: string, message: string) => void,
-): void {
-  const { address, target } = settleTarget(section, host);
-  const isOurs = target === undefined || enclosing(target, domains) !== undefined;
-  if (!isOurs && section.address)
-    report(
-      "address",
-      "the target lies in none of prosody:domains, so that its address records are made elsewhere; leave this out, or choose another target",
-    );
-  if (!isOurs && section.tlsa)
-    report(
-      "tlsa",
-      "these records stand below the target, which lies in none of prosody:domains; give a target below one of them, or leave this out",
-    );
-  if (target === undefined && !address.ipv4 && !address.ipv6 && section.provider !== "none")
-    report(
-      "address",
-      "nothing tells which address clients connect to; give it, as in { ipv4: 203.0.113.5 }, or target, a name that has one",
-    );
-}
-
-function checkNeeds(
-  { provider, zones = {}, nameServer, key }: Given,
-  domains: readonly string[],
-  report: (option: string, message: string) => void,
-): void {
-  if (provider === "rfc2136") {
-    if (!nameServer) report("nameServer", "rfc2136 needs it; give the zones' primary name server");
-    if (!key) report("key", "rfc2136 needs it; give the key that updates are signed with");
-  }
-  if (provider !== "cloudflare") return;
-  const known = Object.keys(zones).flatMap((zone) => attempt(() => parseDomain(zone)) ?? []);
-  const missing = domains.filter((domain) => enclosing(domain, known) === undefined);
-  if (missing.length > 0)
-    report("zones", `cloudflare needs the id of the zone that ${missing.join(", ")} lies in; add it`);
-}
-
-/** What is said of DNS, with what follows from the host. */
-export function settleDns(given: Given, host: Pick<HostSettings, "address" | "jump">): DnsSettings {
-  const { provider, ttl, caa, tlsa, takeOver, zones, apiToken, nameServer, key } = given;
-  return {
-    provider,
-    ...settleTarget(given, host),
-    ttl: ttl ?? (provider === "cloudflare" ? 1 : 3600),
-    caa: caa.map((issuer) => issuer.trim()),
-    tlsa,
-    takeOver,
-    cloudflare: {
-      zones: Object.fromEntries(Object.entries(zones).map(([zone, id]) => [parseDomain(zone), id])),
-      ...(apiToken && { apiToken }),
-    },
-    ...(nameServer && key && { nameServer: { ...nameServer, key } }),
-  };
-}
-
-/**
- * A host that SSH reaches directly by a name is in DNS already: that name will do for everybody. Behind a jump host
- * neither name nor address says anything about where clients connect to.
- */
-function settleTarget(
-  { address, target }: Pick<Given, "address" | "target">,
-  host: { address?: string; jump?: unknown },
-): Pick<DnsSettings, "address" | "target"> {
-  const direct = host.jump === undefined ? (host.address ?? "") : "";
-  if (address) return { address, target };
-  if (isIPv4(direct)) return { address: { ipv4: direct }, target };
-  if (isIPv6(direct)) return { address: { ipv6: canonicalIPv6(direct) }, target };
-  const isName = direct.includes(".");
-  return { address: {}, target: target ?? (isName ? direct : undefined) };
-}
-
-/** What of the unchecked host matters here. */
-function hostOf(given: unknown): { address?: string; jump?: unknown } {
-  const host = isMap(given) ? given : { address: given };
-  const { address } = host;
-  return {
-    address: typeof address === "string" ? attempt(() => parseAddress(address)) : undefined,
-    jump: host.jump,
-  };
-}
-
 function parseIPv4(text: string): string {
   if (isIPv4(text)) return text;
   throw new Refused("this is no IPv4 address: four numbers from 0 to 255");
@@ -262,11 +156,6 @@ function parseIPv6(text: string): string {
   const bare = text.replace(/^\[(.*)\]$/, "$1");
   if (isIP(bare) === 6 && !bare.includes("%")) return canonicalIPv6(bare);
   throw new Refused("this is no IPv6 address; give something like 2001:db8::5");
-}
-
-/** As RFC 5952 writes it. */
-function canonicalIPv6(text: string): string {
-  return new URL(`http://[${text}]`).hostname.slice(1, -1);
 }
 
 /** A label, or several: names of keys are written like those of hosts (RFC 8945, 4.2), often with a dot at the end. */

@@ -26,3 +26,8 @@ export function parseAddress(text: string): string {
     throw new Refused("a host name has letters, digits, hyphens and dots");
   return name;
 }
+
+/** An IPv6 address as RFC 5952 writes it. */
+export function canonicalIPv6(text: string): string {
+  return new URL(`http://[${text}]`).hostname.slice(1, -1);
+}

@@ -4,7 +4,7 @@ import { type JsonSchema, type Problem, problemsFrom } from "./problems";
 import { schema, sections, surroundings } from "./schema";
 import { clashes, type Entry, entriesOf, relocate, serversMeta } from "./servers";
 import type { Server, Settings } from "./settings";
-import { warningsFor } from "./warnings";
+import { sharedAddresses, warningsFor } from "./warnings";
 
 /** What a stack config comes to: settings, or problems. */
 export type Parsed =
@@ -35,7 +35,10 @@ export function parse(
       settings: undefined,
       problems: problemsFrom(issues, raw, jsonSchema(env), encrypted) as [Problem],
     };
-  const warnings = servers.flatMap((server, index) => warningsFor(server, entries[index]!, env));
+  const warnings = [
+    ...servers.flatMap((server, index) => warningsFor(server, entries[index]!, env)),
+    ...sharedAddresses(servers, entries),
+  ];
   return { settings: { servers, warnings: [...new Set(warnings)] }, problems: [] };
 }
 

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { covers } from "./certificates";
 import { componentInterfaces, components } from "./components";
 import { contacts } from "./contacts";
-import { checkDns, dns, settleDns } from "./dns";
+import { dns } from "./dns";
+import { checkDns, settleDns } from "./dns-target";
 import { domainNames, domains } from "./domains";
 import type { Environment } from "./environment";
 import { isTakenOut } from "./features";
@@ -133,7 +134,7 @@ export const schema = (around: Surroundings) =>
           jids: [...jids, ...jidsFile],
           admins,
           ports,
-          dns: settleDns(dns, host),
+          dns: settleDns(dns, host, turn),
           conference: { ...conference, enabled: conference.enabled && !isTakenOut("muc", rest) },
           proxy65: {
             ...proxy65,

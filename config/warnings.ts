@@ -2,12 +2,16 @@ import { X509Certificate } from "node:crypto";
 import { covers, day, daysLeft, missingIssuer } from "./certificates";
 import { isLoopback } from "./components";
 import type { Environment } from "./environment";
+import { defaultModules } from "./features";
+import { listeners } from "./listeners";
+import { coreModules, fateOf } from "./module-names";
 import { secretName } from "./options";
 import { isMap } from "./parts";
 import { optionPath } from "./problems";
+import { releases } from "./release";
 import { type Entry, inPlace } from "./servers";
 import type { Domain, Server } from "./settings";
-import { either } from "./words";
+import { closest, either } from "./words";
 
 /** What works, but hardly as it was meant. Each is a sentence with the option and the fix. */
 export function warningsFor(
@@ -19,6 +23,7 @@ export function warningsFor(
     ...clearTexts(raw, encrypted),
     ...server.domains.flatMap((domain) => certificateWarnings(domain, server, now)),
     ...publicComponents(server),
+    ...idleNames(server),
   ].map((warning) => inPlace(warning, place));
 }
 
@@ -62,6 +67,48 @@ function publicComponents({ componentInterfaces, ports }: Server): string[] {
     : [
         `prosody:componentInterfaces: external components may connect at ${either(open, "and")}, without encryption. See that nobody else reaches port ${ports.components} there, or leave the option out.`,
       ];
+}
+
+/** Modules that nothing loads: a name that is not quite one would leave on what it was to switch off. */
+function idleNames({ modules, extraModules, disabledModules }: Server): string[] {
+  const known = [
+    ...modules,
+    ...extraModules,
+    ...defaultModules,
+    ...releases.flatMap((each) => [...coreModules[each]]),
+  ];
+  const isKnown = (name: string) =>
+    known.includes(name) || releases.some((release) => fateOf(name, release) !== undefined);
+  return disabledModules
+    .filter((name) => !isKnown(name))
+    .map((name) => {
+      const near = closest(name, known);
+      return `prosody:disabledModules: nothing loads a module ${name}, so that this switches nothing off; ${near ? `did you mean ${near}?` : "leave it out."}`;
+    });
+}
+
+/** Servers that clients look for at one address and port, where one host alone can answer. */
+export function sharedAddresses(servers: readonly Server[], entries: readonly Entry[]): string[] {
+  const taken = new Map<string, string>();
+  return servers.flatMap((server, index) => {
+    const { target, address } = server.dns;
+    const { place } = entries[index]!;
+    const ports = listeners(server).flatMap((each) =>
+      each.public && each.program === "prosody" ? [each.port] : [],
+    );
+    const clash = [target, address.ipv4, address.ipv6].flatMap((where) => {
+      if (where === undefined) return [];
+      const keys = ports.map((port) => ({ port, key: `${where} ${port}` }));
+      const [first] = keys.filter(({ key }) => taken.has(key));
+      for (const { key } of keys) if (!taken.has(key)) taken.set(key, server.name);
+      return first ? [{ where, port: first.port, other: taken.get(first.key)! }] : [];
+    })[0];
+    if (!clash) return [];
+    const option = clash.where === target ? "target" : "address";
+    return [
+      `${optionPath(place(["dns", option]))}: clients of ${server.name} are sent to ${clash.where}, port ${clash.port}, and so are those of ${clash.other}, another host. Give each server its own in ${optionPath(["servers", server.name, "dns"])}, or other ports.`,
+    ];
+  });
 }
 
 /**

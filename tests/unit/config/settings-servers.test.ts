@@ -69,6 +69,36 @@ describe("where clients are sent to", () => {
     expect(dns(host, given)).toEqual({ ...none, ...expected });
   });
 
+  test.each<[string, string, string | string[], object]>([
+    ["of a private host", "192.168.1.7", "203.0.113.9", { ipv4: "203.0.113.9" }],
+    [
+      "beside the own one of version 6",
+      "2001:db8::7",
+      "203.0.113.9",
+      { ipv4: "203.0.113.9", ipv6: "2001:db8::7" },
+    ],
+    [
+      "of both versions",
+      "192.168.1.7",
+      ["2001:DB8::9", "203.0.113.9"],
+      { ipv4: "203.0.113.9", ipv6: "2001:db8::9" },
+    ],
+  ])("the external address %s", (_what, address, externalAddress, expected) => {
+    const config = { ...good(), host: { ...good().host, address }, turn: { externalAddress } };
+    expect(server(config).dns).toMatchObject({ target: undefined, address: expected });
+  });
+
+  test("the external address of a host behind a jump host, which a provider needs", () => {
+    const key = { name: "prosody", secret: "c2VjcmV0IG9mIHRoZSBsYWI=" };
+    const config = {
+      ...good(),
+      host: { ...good().host, address: "10.0.0.2", jump },
+      turn: { externalAddress: "203.0.113.9" },
+      dns: { provider: "rfc2136", nameServer: "ns1.example.com", key },
+    };
+    expect(server(config).dns.address).toEqual({ ipv4: "203.0.113.9" });
+  });
+
   test("Cloudflare decides for itself how long a record is kept", () => {
     const zones = { "example.com": "023e105f4ecef8ad9ca31a8372d0c353" };
     expect(dns({}, { provider: "cloudflare", zones }).ttl).toBe(1);
@@ -145,6 +175,29 @@ describe("several servers", () => {
       servers: { berlin: { ...berlin(), host: { ...host, ...one } }, paris: paris({ ...host, ...other }) },
     });
     expect(servers.map((each) => each.host.address)).toEqual(["10.0.0.2", "10.0.0.2"]);
+  });
+  test("a warning says which of them are looked for at one address and port", () => {
+    const warningsOf = (more: object, of: object = {}) =>
+      parsed({ servers: { berlin: berlin(), paris: { ...paris(), ...of } }, ...more }).warnings.filter(
+        (each) => each.includes("another host"),
+      );
+    const said = (option: string, where: string) => [
+      `prosody:${option}: clients of paris are sent to ${where}, port 5222, and so are those of berlin, another host. Give each server its own in prosody:servers.paris.dns, or other ports.`,
+    ];
+    const address = { ipv4: "203.0.113.5" };
+    expect(warningsOf({ dns: { address } })).toEqual(said("dns.address", "203.0.113.5"));
+    expect(warningsOf({ dns: { target: "chat.provider.example" } })).toEqual(
+      said("dns.target", "chat.provider.example"),
+    );
+    expect(warningsOf({ dns: { address } }, { dns: { address: { ipv4: "203.0.113.6" } } })).toEqual([]);
+    const ports = {
+      clientStarttls: 15222,
+      clientDirectTls: false,
+      server: 15269,
+      https: 15281,
+      proxy65: false,
+    };
+    expect(warningsOf({ dns: { address } }, { ports })).toEqual([]);
   });
   test("warnings name the option where it stands, a shared one once", () => {
     const { warnings } = parsed(

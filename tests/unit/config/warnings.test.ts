@@ -95,6 +95,24 @@ test("a chain that leads to no public authority", () => {
   expect(warnings(config(domain("leaf", "leaf", [])))).toEqual(ends("Inner CA"));
 });
 
+test("a name among disabledModules that switches nothing off", () => {
+  const disabledModules = [
+    "carbon",
+    "bosh",
+    "mod_private",
+    "privacy_lists",
+    "offline",
+    "invitation_page",
+    "a_b_c_d",
+  ];
+  const nothing = (name: string) =>
+    `prosody:disabledModules: nothing loads a module ${name}, so that this switches nothing off;`;
+  expect(warnings(config(domain("leaf"), { disabledModules }))).toEqual([
+    `${nothing("carbon")} did you mean carbons?`,
+    `${nothing("a_b_c_d")} leave it out.`,
+  ]);
+});
+
 test("a self-signed certificate is what somebody wanted", () => {
   expect(warnings(config(domain("selfSigned", "selfSigned", [])))).toEqual([]);
 });
