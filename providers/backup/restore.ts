@@ -48,8 +48,8 @@ export async function restore(
       `${host.name} has data: ${there.slice(0, 3).join(", ")}${there.length > 3 ? ` and ${there.length - 3} more files` : ""} in ${data}. To replace them, add --replace: they are archived on the host first.`,
     );
   if (fresh) await install(host);
-  const { version } = await host.fact(survey);
-  refuseOlder(host, manifest, version!);
+  const now = await host.fact(survey);
+  refuseOlder(host, manifest, now.version!);
   await host.run(receive(data), {
     doing: "bringing the backup to the host",
     streams: { input: await archive() },
@@ -57,7 +57,7 @@ export async function restore(
     changes: true,
     fix: "No data was changed.",
   });
-  const replaced = there.length > 0 && !fresh ? await save(host, before, "host") : undefined;
+  const replaced = there.length > 0 ? await save(host, now, "host") : undefined;
   const { stderr } = await host.run(hasDump ? luaScript : place(data), {
     doing: "putting the backup in place",
     input: hasDump ? placing(data) : undefined,

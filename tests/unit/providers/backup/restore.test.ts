@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { Manifest } from "../../../../providers/backup/manifest";
 import { restore } from "../../../../providers/backup/restore";
 import { survey } from "../../../../providers/backup/survey";
+import { osRelease } from "../../../../providers/facts/os-release";
 import { FakeHost } from "../../../helpers/fake-host";
 
 const manifest: Manifest = {
@@ -78,6 +79,29 @@ test.each([
   const fake = empty();
   await expect(restore(fake, backup, archive, "internal", false)).rejects.toThrow(says);
   expect(fake.ran.filter(({ changes }) => changes)).toEqual([]);
+});
+
+test("what a removed Prosody has left is archived before it is replaced", async () => {
+  const fake = host(found, "example%2etest/accounts/alice.dat\n");
+  let isInstalled = false;
+  fake.answers.set(survey.script, () =>
+    JSON.stringify(
+      isInstalled ? found : { data: "/var/lib/prosody", hosts: {}, files: false, databases: [] },
+    ),
+  );
+  fake.answers.set(osRelease.script, "ID=debian\nVERSION_ID=13\nVERSION_CODENAME=trixie\n");
+  fake.answers.set("/apt-get/", () => {
+    isInstalled = true;
+    return "";
+  });
+  fake.answers.set("systemctl stop prosody", "");
+  const { replaced } = await restore(fake, manifest, archive, "internal", true);
+  expect(replaced).toMatch(/^\/var\/backups\/prosody-pulumi\/replaced-\d{8}T\d{6}Z\.tar\.gz$/);
+  const doing = fake.ran.map((each) => each.doing);
+  expect(doing.indexOf("backing up Prosody's data")).toBeGreaterThan(0);
+  expect(doing.indexOf("backing up Prosody's data")).toBeLessThan(
+    doing.indexOf("putting the backup in place"),
+  );
 });
 
 test("a database that would be replaced is data", async () => {
