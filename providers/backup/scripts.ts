@@ -42,10 +42,14 @@ trap 'exit 1' HUP INT TERM PIPE
 ${untilUp}
 cd "$DATA"
 mkdir -p "$STAGE/links" "$STAGE/etc"
-# Indexes of lists are made anew by Prosody; what ends in ~ is being written.
+# Indexes of lists are made anew by Prosody; what ends in ~ is being written. A directory may be a link to another disk.
 files() {
-  find . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
+  find -L . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
     sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || true
+}
+# What is on another file system can't be linked.
+take() {
+  xargs -0r sh -c 'cp -alL "$@" 2>/dev/null || cp -aL --remove-destination "$@"' cp -t "$@"
 }
 while read -r database; do [ -z "$database" ] || printf '%s\\n' "$database" "$database-wal" "$database-shm" "$database-journal"; done < "$STAGE/.sqlite" > "$STAGE/.databases"
 begin=$(date +%s%3N)
@@ -55,7 +59,7 @@ if [ "$STOP" = true ] && [ "$(systemctl is-active prosody)" = active ]; then
   systemctl stop prosody
 fi
 files > "$STAGE/.files"
-tr '\\n' '\\0' < "$STAGE/.files" | xargs -0r cp -al --parents -t "$STAGE/links"
+tr '\\n' '\\0' < "$STAGE/.files" | take "$STAGE/links" --parents --
 find "$STAGE/links" -name '*.list' -printf '%s %P\\n' > "$STAGE/.sizes"
 if [ -n "$stopped" ]; then
   systemctl start prosody
@@ -74,11 +78,15 @@ cd /
 cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>/dev/null || true
 [ -d "$STAGE$CONFIG" ]
 mkdir "$STAGE/archives"
-cp -al ${archives}/*@*.tar.gz "$STAGE/archives" 2>/dev/null || true
+if [ -d ${archives} ]; then
+  find ${archives} -maxdepth 1 -type f -regextype posix-extended -regex '.*/([^/]*@|[0-9a-f]{64}-)[^/]*\\.tar\\.gz' -print0 |
+    take "$STAGE/archives" --
+fi
 cd "$STAGE"
 rm -rf links .files .sizes .sqlite .databases
 find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0r sha256sum > SHA256SUMS
-tar -cf - manifest.json SHA256SUMS $(ls -A | grep -vxF -e manifest.json -e SHA256SUMS) | gzip >&3
+# 1: Prosody has replaced a file meanwhile, so that its number of links changed, and nothing else.
+tar -czf - manifest.json SHA256SUMS $(ls -A | grep -vxF -e manifest.json -e SHA256SUMS) >&3 || [ $? = 1 ]
 `;
 
 /**
@@ -111,12 +119,13 @@ umask 077
 cd '${data}'
 stage=${stages.restore}
 old=$stage/replaced
+aside=
 stopped=
 finish() {
   code=$?
   trap - EXIT
   if [ $code != 0 ] && [ -d "$old" ]; then
-    find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec rm -rf {} +
+    [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec rm -rf {} +
     find "$old" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
   fi
   rm -rf "$stage"
@@ -132,6 +141,7 @@ had=$(ports)
 systemctl stop prosody
 mkdir "$old"
 find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec mv -t "$old" {} +
+aside=yes
 [ ! -d "$stage/data" ] || find "$stage/data" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
 find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec chown -R prosody:prosody {} +
 ! command -v restorecon >/dev/null || restorecon -R . || true

@@ -20,6 +20,12 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-backup-"));
 
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
+/** Archives of deleted accounts, that of a long JID too. */
+const accountArchives = [
+  `${"0f".repeat(32)}-20261130T131336.123Z.tar.gz`,
+  "gone@example.test-20261130T131336.123Z.tar.gz",
+];
+
 /** A backup, and what it is restored on. */
 const moves: [from: Release, to: Release][] = allReleases.map((release) => [
   release,
@@ -58,6 +64,13 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
     const random = "/var/lib/prosody/upload%2eexample%2etest/http_file_share/random.bin";
     await old.exec(`head -c 300000 /dev/urandom > ${random}; chown prosody:prosody ${random}`);
     await old.exec("printf 'hers\\nhers\\n' | prosodyctl adduser carol@example.test");
+    // Uploads and archives on disks of their own.
+    await old.exec(
+      "mkdir -p /srv/disk /var/backups/prosody-pulumi; mount -t tmpfs none /srv/disk\n" +
+        "cd /var/lib/prosody && mv upload%2eexample%2etest /srv/disk && ln -s /srv/disk/upload%2eexample%2etest .\n" +
+        "mount -t tmpfs none /var/backups/prosody-pulumi; cd /var/backups/prosody-pulumi\n" +
+        `for name in ${[...accountArchives, "storage-20261130T131336Z.tar.gz"].join(" ")}; do echo "$name" > "$name"; done`,
+    );
     before = await findings(server(old), upload);
   }, 400_000);
 
@@ -78,6 +91,16 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
     expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
     expect(await findings(server(old), upload)).toEqual(before);
   }, 120_000);
+
+  test("fails when it is not whole", async () => {
+    await old.exec(
+      "printf '#!/bin/sh\n/usr/bin/tar \"$@\"\nexit 2\n' > /usr/local/bin/tar; chmod 755 /usr/local/bin/tar",
+    );
+    const part = path.join(scratch, `${release}-part`);
+    expect(await tool("backup", "--encrypt", "--output", part)).toMatchObject({ code: 1 });
+    expect(fs.existsSync(part)).toBe(false);
+    await old.exec("rm /usr/local/bin/tar");
+  }, 60_000);
 
   test("never replaces a file, and takes no passphrase that is not the right one", async () => {
     expect(await tool("backup", "--encrypt", "--output", file)).toEqual({
@@ -122,6 +145,9 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
       text: expect.stringContaining("Prosody does not run yet: pulumi up --run-program --stack test"),
     });
     expect((await fresh.exec("systemctl is-active prosody || true")).trim()).toBe("inactive");
+    expect((await fresh.exec("cd /var/backups/prosody-pulumi; cat *")).trim().split("\n")).toEqual(
+      accountArchives,
+    );
     const { code, text } = await stack.up("--run-program");
     expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
     expect(await findings(server(fresh), upload)).toEqual(before);
