@@ -46,13 +46,14 @@ local function export_stores(user, host, stores, directory)
   local internal = storagemanager.olddm
   internal.set_data_path(directory)
   for _, store in ipairs(stores) do
-    local data = storagemanager.open(host, store):get(user)
-    if data then internal.store(user, host, store, data) end
+    local data, reason = storagemanager.open(host, store):get(user)
+    assert(not reason, reason)
+    if data then assert(internal.store(user, host, store, data)) end
     local archive = storagemanager.open(host, store, "archive")
-    for key, item, when, with in (archive.find and archive:find(user) or function() end) do
+    for key, item, when, with in (archive.find and assert(archive:find(user)) or function() end) do
       item = st.preserialize(st.clone(item))
       item.key, item.when, item.with, item.attr.stamp = key, when, with, stamp(when)
-      internal.list_append(user, host, store, item)
+      assert(internal.list_append(user, host, store, item))
     end
   end
   internal.set_data_path(prosody.paths.data)

@@ -121,6 +121,13 @@ describe.each(allReleases)("the storage on %s", (release) => {
         "carol@example.test": null,
       },
     });
+    await host.exec("mount -t tmpfs -o size=4k none /tmp");
+    expect(await stack.up()).toEqual({
+      code: 1,
+      text: expect.stringContaining("no archive could be written, so nothing was deleted"),
+    });
+    await host.exec("umount /tmp");
+    expect(await login(server(), { jid: "carol@example.test", password: "x" })).toHaveProperty("jid");
     expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
     const list = await host.exec("tar -tzf /var/backups/prosody-pulumi/carol@example.test-*.tar.gz");
     expect(list).toContain("accounts/carol.dat");
