@@ -25,6 +25,12 @@ look() {
   places=$(printf '%s\\n' "$places" | sed '/^base /d' | sort -u)
 }
 refuse() { echo "$*" >&2; exit ${refused}; }
+# Paths of the SQLite databases among places.
+databases() { printf '%s\\n' "$1" | sed -n 's/^sql SQLite3 \\([^ ]*\\) .*/\\1/p' | sort -u | sed "s|^[^/]|$base/&|"; }
+# Whether some stores are in files; a table of stores is behind its database.
+in_files() { case "$1" in *internal*|*"{"*) ;; *) return 1;; esac; }
+# Does something to the files of an internal storage, uploads left out.
+files() { find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
 # What a program tells of its progress goes on to the standard error at once.
 data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
 `;
@@ -84,29 +90,38 @@ rm -rf "$copy"
 install -d -m 0700 -o prosody -g prosody "$copy"
 before=$(storage export ${mainFile} "$copy" | data)
 [ -n "$before" ] || refuse "the old storage can't be read"
-stamp=$(date -u +%Y%m%dT%H%M%SZ)
 case "$new" in
-  *" SQLite3 "*)
-    name=\${new##* SQLite3 }
-    name=\${name%% *}
-    case "$name" in /*) ;; *) name="$base/$name";; esac
-    case "$reason" in *"holds "*) ;; *) rm -f "$name";; esac
-    [ ! -e "$name" ] || mv "$name" "${archives}/$(basename "$name")-$stamp" || refuse "$name can't be put aside";;
+  *" SQLite3 "*) ;;
   *sql*)
     storage clear ${stagedFile} >&2 || refuse "the database of the new storage can't be emptied"
     grep -qxF "$new" "$filled" 2>/dev/null || echo "$new" >> "$filled";;
 esac
-case "$new" in
-  *internal*)
-    ( cd "$base" && find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' -print > "$copy/.replaced" &&
-      [ ! -s "$copy/.replaced" ] || { tar -czf "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced" && xargs -r rm < "$copy/.replaced"; } ) ||
-      refuse "files of an earlier storage can't be put aside"
-    rm "$copy/.replaced";;
-esac
+# Files are made beside those that are there, which may belong to the old storage, too: it counts until all has come.
+fresh="$copy/.new"
+install -d -m 0700 -o prosody -g prosody "$fresh"
 set -- \${before#* } # so many values and so many messages
 count=$(($1 + $4))
 after=$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)
 [ "$after" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${after#* } after)"
+stamp=$(date -u +%Y%m%dT%H%M%SZ)
+databases "$new" > "$copy/.databases"
+while read -r name; do
+  made="$fresh/$(printf %s "$name" | tr / %)"
+  [ -e "$made" ] || continue
+  [ ! -e "$name" ] || case "$reason" in *"holds "*) cp -p "$name" "${archives}/$(basename "$name")-$stamp" || refuse "$name can't be put aside";; esac
+  mv -f "$made" "$name" || refuse "$name can't be written"
+  rm -f "$name-wal" "$name-shm" "$name-journal"
+done < "$copy/.databases"
+if in_files "$new"; then
+  cd "$base"
+  files -print > "$copy/.replaced" &&
+    { [ ! -s "$copy/.replaced" ] || tar -czf "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
+    refuse "files of an earlier storage can't be put aside"
+  ( cd "$fresh" && files -print0 | xargs -0r cp -a --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
+  while read -r file; do [ -e "$fresh/$file" ] || rm -f "$file"; done < "$copy/.replaced"
+  cd /
+fi
+rm -rf "$fresh" "$copy/.replaced" "$copy/.databases"
 rm -f "$copy/.reason"
 echo "$old" > "$copy/.places"
 done=yes
@@ -123,19 +138,21 @@ echo "$new" > ${archives}/storage
 if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
   rm "$copy/.places"
-  archive=${archives}/storage-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+  stamp=$(date -u +%Y%m%dT%H%M%SZ)
+  archive=${archives}/storage-$stamp.tar.gz
   tar -C "$copy" -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
-  case "$new" in
-    *internal*) ;;
-    *) case "$old" in *internal*) cd "$base" && find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' -print0 | xargs -0r rm;; esac;;
-  esac
-  case "$old" in
-    *" SQLite3 "*)
-      name=\${old##* SQLite3 }
-      name=\${name%% *}
-      case "$name" in /*) ;; *) name="$base/$name";; esac
-      rm -f "$name" "$name-wal" "$name-shm" "$name-journal";;
-  esac
+  # Files beside a database, and a database beside files, may have what the old storage did not look at: they are kept.
+  if in_files "$old" && ! in_files "$new"; then
+    cd "$base"
+    case "$old" in *sql*) files -print | tar -czf "${archives}/storage-files-$stamp.tar.gz" -T -;; esac
+    files -print0 | xargs -0r rm
+  fi
+  databases "$new" > "$copy/.databases"
+  databases "$old" | while read -r name; do
+    while read -r used; do [ ! "$name" -ef "$used" ] || continue 2; done < "$copy/.databases"
+    if in_files "$old" && [ -e "$name" ]; then mv "$name" "${archives}/$(basename "$name")-$stamp"; fi
+    rm -f "$name" "$name-wal" "$name-shm" "$name-journal"
+  done
   echo "$archive"
 fi
 rm -rf "$copy"

@@ -6,7 +6,8 @@
 --   empty FILE        prints "empty" if its storages have nothing of anybody's
 --   clear FILE        deletes all rows of its databases
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage
---   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, reads it back, and compares
+--   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, and reads it back; what would be
+--                     in files is made in DIR/.new, a database as its path with "%" for each "/"
 --
 -- prosody-migrator does the same for stores that are named one by one; this takes what is there, hosts that are not
 -- configured any more included, tells data of a host from that of a user, and proves that nothing was lost.
@@ -20,6 +21,7 @@ local storagemanager, modulemanager = require "core.storagemanager", require "co
 local lfs, datamanager, hashes = require "lfs", require "util.datamanager", require "util.hashes"
 local stamp = require "util.datetime".datetime
 local internal, data = storagemanager.olddm, prosody.paths.data
+local resolve = require "util.paths".resolve_relative_path
 -- What is there already is never too much.
 config.set("*", "storage_archive_item_limit", 1e9)
 
@@ -45,7 +47,13 @@ local function driver_of(host, store)
   return driver, name
 end
 
+-- The connection to the database of a host, if any of its stores is there.
 local function engine_of(host)
+  driver_of(host, "accounts")
+  local storage = config.get(host, "storage")
+  for store, driver in pairs(type(storage) == "table" and storage or {}) do
+    if driver == "sql" then driver_of(host, store) end
+  end
   local module = modulemanager.get_module(host, "storage_sql")
   if not module then return end
   for _, engine in pairs(module.module:shared "/*/sql/connections") do return engine end
@@ -127,12 +135,26 @@ local function configured()
   return hosts
 end
 
+-- The file of an SQLite database, whatever the words of its configuration.
+local function file_of(sql) return (resolve(data, sql.database or "prosody.sqlite"):gsub("/%./", "/")) end
+
 if mode ~= "places" then
-  local done = {} -- hosts share the table
-  for _, host in ipairs(configured()) do
+  local fresh, done = mode == "import" and directory .. "/.new", {} -- hosts share the table
+  if fresh and not config.get("*", "sql") then config.set("*", "sql", { driver = "SQLite3" }) end
+  local hosts = configured()
+  hosts[#hosts + 1] = "*"
+  for _, host in ipairs(hosts) do
+    if fresh then config.set(host, "sqlite_tune", "safe") end -- a write-ahead log would be left behind
     local sql = config.get(host, "sql")
-    if sql and sql.database and not done[sql] then sql.database = beside(file, sql.database) end
-    done[sql or 0] = true
+    if sql and not done[sql] then
+      if sql.database then sql.database = beside(file, sql.database) end
+      if fresh and sql.driver == "SQLite3" then sql.database = fresh .. "/" .. file_of(sql):gsub("/", "%%") end
+      done[sql] = true
+    end
+  end
+  if fresh then
+    data = fresh
+    internal.set_data_path(data)
   end
 end
 
@@ -268,9 +290,13 @@ if mode == "places" then
   for _, host in ipairs(configured()) do
     local storage = config.get(host, "storage") or config.get(host, "default_storage") or "internal"
     local sql = config.get(host, "sql") or { driver = "SQLite3" }
-    local default = sql.driver == "SQLite3" and "prosody.sqlite" or ""
+    local database = sql.database or ""
+    if sql.driver == "SQLite3" then
+      database = file_of(sql)
+      if database:sub(1, #data + 1) == data .. "/" then database = database:sub(#data + 2) end
+    end
     local uses_sql = storage == "sql" or (type(storage) == "table" and canonical(storage):find("ssql", 1, true))
-    io.write(uses_sql and table.concat({ "sql", sql.driver, tostring(sql.database or default), tostring(sql.host or ""),
+    io.write(uses_sql and table.concat({ "sql", sql.driver, tostring(database), tostring(sql.host or ""),
       tostring(sql.port or "") }, " ") or "internal", type(storage) == "table" and canonical(storage) or "", "\n")
   end
 elseif mode == "empty" then
@@ -281,7 +307,6 @@ elseif mode == "empty" then
 elseif mode == "probe" or mode == "clear" then
   local seen = {}
   for _, host in ipairs(configured()) do
-    driver_of(host, "accounts")
     local engine = engine_of(host)
     if engine and not seen[engine] then
       seen[engine] = true
