@@ -32,6 +32,8 @@ export interface AcmeCertificateState extends AcmeCertificateInputs {
   certificate: string;
   /** certbot had it before the stack, so a destroy leaves it there. */
   adopted: boolean;
+  /** Names that an adopted one has for others on the host: they stay on it. A state of an older program has none. */
+  others?: string[];
 }
 
 /** Keeps a certificate obtained, renewed and in service. A destroy archives it and does not revoke it. */
@@ -45,6 +47,6 @@ export class AcmeCertificate extends ProsodyResource<AcmeCertificateInputs> {
     options?: pulumi.CustomResourceOptions,
   ) {
     const inputs = { ...args, deployed: true, overdue: "" };
-    super("AcmeCertificate", name, inputs, ["expires", "certificate", "adopted"], [], options);
+    super("AcmeCertificate", name, inputs, ["expires", "certificate", "adopted", "others"], [], options);
   }
 }

@@ -3,7 +3,7 @@ import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certif
 import { caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
 import type { Handler } from "../handler";
 import type { Host, RunResult } from "../host";
-import { type WantedFile, writeFiles } from "../ssh/files";
+import { removeFiles, type WantedFile, writeFiles } from "../ssh/files";
 import { raw, sh } from "../ssh/quote";
 
 /** A renewal is due when a third of the time is left; certbot's timer looks twice a day. */
@@ -53,21 +53,32 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
 
   async create(host, inputs) {
     const { lineages: before } = await host.fact(lineages);
-    const adopted = before[inputs.domain] !== undefined && !before[inputs.domain]!.hook;
-    return { ...(await bring(host, inputs, inputs.email)), adopted };
+    const lineage = before[inputs.domain];
+    const adopted = lineage !== undefined && !lineage.hook;
+    const others = adopted ? lineage.names.filter((name) => !inputs.names.includes(name)) : [];
+    try {
+      return { ...(await bring(host, { inputs, email: inputs.email, others })), adopted, others };
+    } catch (error) {
+      // By its script, the next try would take somebody else's certificate for the stack's own.
+      if (adopted) await removeFiles(host, [hookFile(inputs.domain)]).catch(() => undefined);
+      throw error;
+    }
   },
 
   async read(host, state) {
     const found = await host.fact(lineages);
     const lineage = found.lineages[state.domain];
     if (!lineage) return undefined;
-    const { names, directory, hook, deployed, expires, certificate } = lineage;
+    const { directory, hook, deployed, expires, certificate } = lineage;
+    const names = namesFor(state.names, lineage, state.others);
     const overdue = lateness(lineage, found.now);
     return { ...state, names, directory, hook, deployed, expires, certificate, ca: found.ca, overdue };
   },
 
   async update(host, state, inputs) {
-    return { ...(await bring(host, inputs, state.email)), adopted: state.adopted };
+    const { adopted, email } = state;
+    const others = state.others?.filter((name) => !inputs.names.includes(name)) ?? [];
+    return { ...(await bring(host, { inputs, email, others })), adopted, others };
   },
 
   async delete(host, state) {
@@ -77,6 +88,13 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
     });
   },
 };
+
+/** Those that are wanted and that it has, be it by a wildcard of others; and those that nobody wants. */
+function namesFor(wanted: string[], { names }: Lineage, others: string[] = []): string[] {
+  const has = (name: string) => names.includes(name) || names.includes(name.replace(/^[^.]+/, "*"));
+  const more = names.filter((name) => !others.includes(name));
+  return [...new Set([...wanted.filter(has), ...more])].sort();
+}
 
 /** Why a certificate should have been renewed by now; "" when all is well. */
 export function lateness({ begins, expires, isPair }: Lineage, now: number): string {
@@ -88,25 +106,26 @@ export function lateness({ begins, expires, isPair }: Lineage, now: number): str
   return `${when} (${expires.slice(0, 10)}) and was not renewed: see journalctl -u certbot and /var/log/letsencrypt/letsencrypt.log on the host`;
 }
 
+interface Wanted {
+  inputs: AcmeCertificateInputs;
+  /** What the authority knew until now. */
+  email: string;
+  /** Names that the certificate keeps besides. */
+  others: string[];
+}
+
+type Brought = Omit<AcmeCertificateState, "adopted" | "others">;
+
 /** certbot works on one certificate at a time. */
-function bring(
-  host: Host,
-  inputs: AcmeCertificateInputs,
-  email: string,
-): Promise<Omit<AcmeCertificateState, "adopted">> {
-  return host.group("certbot", { inputs, email }, async (all) => {
-    const results: (Omit<AcmeCertificateState, "adopted"> | Error)[] = [];
-    for (const one of all)
-      results.push(await bringOne(host, one.inputs, one.email).catch((error: Error) => error));
+function bring(host: Host, wanted: Wanted): Promise<Brought> {
+  return host.group("certbot", wanted, async (all) => {
+    const results: (Brought | Error)[] = [];
+    for (const one of all) results.push(await bringOne(host, one).catch((error: Error) => error));
     return results;
   });
 }
 
-async function bringOne(
-  host: Host,
-  inputs: AcmeCertificateInputs,
-  email: string,
-): Promise<Omit<AcmeCertificateState, "adopted">> {
+async function bringOne(host: Host, { inputs, email, others }: Wanted): Promise<Brought> {
   const { domain } = inputs;
   const before = await host.fact(lineages);
   await prepare(host, inputs, before);
@@ -114,8 +133,8 @@ async function bringOne(
   const lineage = before.lineages[domain];
   const mustRenew =
     lineage !== undefined && (lineage.directory !== inputs.directory || lateness(lineage, before.now) !== "");
-  if (!lineage || mustRenew || !isDeepStrictEqual(lineage.names, inputs.names))
-    await obtain(host, inputs, mustRenew);
+  if (!lineage || mustRenew || !isDeepStrictEqual(namesFor(inputs.names, lineage, others), inputs.names))
+    await obtain(host, { ...inputs, names: [...inputs.names, ...others].sort() }, mustRenew);
   let after = (await host.fact(lineages)).lineages[domain];
   if (after && !after.deployed) {
     await deploy(host, domain);
@@ -194,7 +213,9 @@ export function reasonOf(
   const reasons = [...said.split("\n"), ...log.split("\n")].filter((line) => !noise.test(line.trim()));
   const fix = /port 80/i.test(stdout)
     ? "Stop what uses port 80 on the host, then run this again."
-    : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
+    : /challenges over DNS/.test(stdout)
+      ? `The certificate has a wildcard, for others on the host. Have it made for ${names.join(", ")} on the host, as it was made before (certbot certonly --cert-name ${domain}), then run this again.`
+      : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
   return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fix}`;
 }
 
@@ -229,9 +250,14 @@ ${raw(forgetAuthority)}
 }
 ${raw(adopted ? "exit 0" : "")}
 [ -e /etc/letsencrypt/renewal/${domain}.conf ] || exit 0
+set -e
 install -d -m 0700 /var/backups/prosody-pulumi
 tar -C / -czhf "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
 certbot delete --non-interactive --cert-name ${domain} 2>&1`,
-    { doing: `archiving and removing the certificate of ${domain}`, changes: true },
+    {
+      doing: `archiving and removing the certificate of ${domain}`,
+      changes: true,
+      fix: "Nothing is deleted without an archive. See whether /var/backups/prosody-pulumi can be written, then run this again.",
+    },
   );
 }

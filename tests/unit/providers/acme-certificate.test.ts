@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
 import { type Lineage, lineages } from "../../../providers/facts/lineages";
@@ -27,7 +28,7 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 const now = (date: string) => `now ${Date.parse(date) / 1000}\n`;
 const row = ({ pair = "yes", deployed = "yes", directory = inputs.directory, hook = inputs.hook } = {}) =>
   `lineage example.test ${pair} ${deployed} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
-const state = { ...inputs, expires: "2026-04-01T00:00:00.000Z", certificate, adopted: false };
+const state = { ...inputs, expires: "2026-04-01T00:00:00.000Z", certificate, adopted: false, others: [] };
 const good = now("2026-02-01") + row();
 
 /** @param after what the host says once certbot or the hook ran */
@@ -49,6 +50,14 @@ function hostWith(before: string, after = good) {
   });
 }
 
+/** Runs the end of a script, from the archive on, with stand-ins for what it calls. */
+function runHere(script: string, { tar }: { tar: string }) {
+  const end = script.slice(script.indexOf("set -e\n"));
+  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; certbot() { echo certbot; }\n`;
+  const { status, stdout } = spawnSync("sh", ["-c", standIns + end], { encoding: "utf8" });
+  return { code: status, ran: stdout.trim().split("\n") };
+}
+
 const ran = (host: FakeHost) =>
   host.changes.flatMap(
     (script) =>
@@ -60,10 +69,50 @@ test("what is there and good is adopted, and no authority is asked", async () =>
   expect(await acmeCertificateHandler.create(host, inputs)).toEqual(state);
   expect(host.changes).toEqual([]);
   expect(await acmeCertificateHandler.read(host, state)).toEqual(state);
-  expect(
-    await acmeCertificateHandler.create(hostWith(now("2026-02-01") + row({ hook: "" })), inputs),
-  ).toMatchObject({
-    adopted: true,
+});
+
+describe("one that certbot had before the stack", () => {
+  const adopting = (names: string[], had = row({ hook: "" }), after?: string) => {
+    const host = hostWith(now("2026-02-01") + had, after);
+    return { host, created: acmeCertificateHandler.create(host, { ...inputs, names }) };
+  };
+
+  test("is adopted", async () =>
+    expect(await adopting(inputs.names).created).toMatchObject({ adopted: true, others: [] }));
+
+  test("keeps the names that it has for others", async () => {
+    const names = ["conference.example.test", "example.test"];
+    const { host, created } = adopting(names);
+    const state = await created;
+    expect(state).toMatchObject({ names, adopted: true, others: ["upload.example.test"] });
+    expect(host.changes.find((each) => each.includes("certonly"))).toContain(
+      " -d conference.example.test -d example.test -d upload.example.test ",
+    );
+    const { names: read } = (await acmeCertificateHandler.read(hostWith(good), state))!;
+    expect(read).toEqual(["example.test"]);
+  });
+
+  test("is good by its wildcard, and stays as it is", async () => {
+    const { certificate } = certified({
+      subject: "x",
+      names: ["*.example.test", "example.test"],
+      from: "2026-01-01",
+      to: "2026-04-01",
+    });
+    const wildcard = row({ hook: "" }).replace(/chain=\S+/, `chain=${base64(certificate)}`);
+    const { host, created } = adopting(inputs.names, wildcard, now("2026-02-01") + wildcard);
+    const state = await created;
+    expect(state).toMatchObject({ names: inputs.names, others: ["*.example.test"] });
+    expect(ran(host)).toEqual([]);
+    const { names } = (await acmeCertificateHandler.read(host, state))!;
+    expect(names).toEqual(inputs.names);
+  });
+
+  test("is not taken for the stack's own after an up that failed", async () => {
+    const { host, created } = adopting(["a.example.test"]);
+    host.answers.set("/certbot certonly/", { code: 1, stdout: "Some reason\n==\n" });
+    await expect(created).rejects.toThrow("Some reason");
+    expect([...host.files.keys()]).toEqual([]);
   });
 });
 
@@ -176,6 +225,23 @@ test.each([
   const lineage = { begins: "2026-01-01", expires: "2026-04-01", isPair: true } as Lineage;
   expect(lateness(lineage, Date.parse(date))).toMatch(reason === "" ? /^$/ : new RegExp(`^${reason} `));
   expect(lateness({ ...lineage, isPair: false }, Date.parse(date))).toBe("its key does not belong to it");
+});
+
+test("a wildcard that can't be had over port 80 is told as such", () =>
+  expect(
+    reasonOf(
+      { stdout: "You may need to use an authenticator plugin that can do challenges over DNS." },
+      inputs,
+    ),
+  ).toMatch(
+    /Fix: The certificate has a wildcard, for others on the host\. Have it made for example\.test, upload/,
+  ));
+
+test("without its archive nothing is deleted", async () => {
+  const host = hostWith(good);
+  await acmeCertificateHandler.delete(host, state);
+  expect(runHere(host.changes[0]!, { tar: "exit 2" })).toEqual({ code: 2, ran: ["tar"] });
+  expect(runHere(host.changes[0]!, { tar: "" })).toEqual({ code: 0, ran: ["tar", "certbot"] });
 });
 
 test("an adopted one stays with certbot, another one is archived and not revoked", async () => {
