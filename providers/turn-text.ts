@@ -71,7 +71,11 @@ export function secretOf(content: string): string | undefined {
   return /^static-auth-secret=(.+)$/m.exec(content)?.[1];
 }
 
-/** What {@link withHostLines} was given; a text that it did not make stays whole, but for the secret. */
+/** Options of coturn whose value is a secret, or has one in it; it takes blanks for "=", too. */
+const secrets =
+  /^([# \t]*(?:static-auth-secret|user|cli-password|pkey-pwd|\w+-(?:userdb|statsdb))[ \t=]+)\S.*$/gm;
+
+/** What {@link withHostLines} was given; a text that it did not make stays whole, but for secrets. */
 export function withoutHostLines(
   content: string,
   addresses: readonly string[],
@@ -79,5 +83,5 @@ export function withoutHostLines(
   const secret = secretOf(content) ?? "";
   const lines = `\n${hostLines(secret, addresses)}`;
   if (content.endsWith(lines)) return { config: content.slice(0, -lines.length), secret };
-  return { config: content.replace(/^(static-auth-secret=).*$/gm, "$1[secret]"), secret };
+  return { config: content.replace(secrets, "$1[secret]"), secret };
 }

@@ -52,7 +52,8 @@ export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
   async delete(host) {
     const { config } = await host.fact(coturn);
     await host.run(
-      sh`rm -rf /etc/turnserver ${pendingMark}
+      sh`rm -f ${[...Object.values(copies), pendingMark]}
+rmdir /etc/turnserver 2>/dev/null
 [ -e ${config} ] || { rm -f ${original}; exit 0; }
 if [ -e ${original} ]; then mv -fT ${original} ${config}; else rm -f ${config}; fi
 systemctl try-restart coturn.service || true`,

@@ -93,6 +93,21 @@ describe("the text", () => {
   });
 
   test.each([
+    "static-auth-secret = canary",
+    "  static-auth-secret canary",
+    "# static-auth-secret=canary",
+    "user=guest:canary",
+    "cli-password=canary",
+    "pkey-pwd=canary",
+    'psql-userdb="host=db password=canary"',
+    "redis-statsdb=ip=::1 password=canary",
+  ])("%s, which somebody else wrote, shows without the secret", (line) => {
+    const { config } = withoutHostLines(`no-cli\n${line}\nrealm=x\n`, addresses);
+    expect(config).toMatch(/^no-cli\n.*[= ]\[secret\]\nrealm=x\n$/);
+    expect(config).not.toContain("canary");
+  });
+
+  test.each([
     ["10.255.255.255", true],
     ["11.0.0.0", false],
     ["172.15.0.1", false],
@@ -222,6 +237,14 @@ describe("the server", () => {
     const host = hostWith({});
     host.answers.set(coturn.script, `config ${config}\n`);
     await expect(turnServerHandler.create(host, inputs)).rejects.toThrow("coturn is not installed.");
+  });
+
+  test("a delete takes no file away but its own", async () => {
+    const host = hostWith({ files: there });
+    await turnServerHandler.delete(host, state);
+    const [script] = host.changes;
+    expect(script).toContain("rm -f /etc/turnserver/tls.crt /etc/turnserver/tls.key ");
+    expect(script).not.toContain("rm -rf");
   });
 
   test("the secret goes to the host on standard input alone", async () => {
