@@ -10,13 +10,17 @@ import { type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
 import { Queue } from "./queue";
-import { rootCommand, rootInput, stopScript, sudoReason } from "./root";
+import { rootCommand, rootInput, stopScript, sudoReason, withoutRemarks } from "./root";
 
 /** Sessions at once on one connection. sshd's MaxSessions is 10, and it is slow to forget ended ones. */
 const maxSessions = 4;
 
-/** Milliseconds between two tries to open a session that the host refused, and for how long it is tried. */
-const retryEvery = 50;
+/**
+ * Milliseconds between two tries to open a session that the host refused, at first and at most, and for how long it is
+ * tried while none of this side's scripts has one.
+ */
+const retryAfter = 50;
+const retryAfterAtMost = 1000;
 const retryFor = 10_000;
 
 /** Seconds that a script may take, and several that only read in one command. */
@@ -35,6 +39,8 @@ export class SshHost implements Host {
   readonly #facts = new FactCache();
   readonly #groups = new Map<string, GroupCommit<unknown, unknown>>();
   readonly #readings = new GroupCommit<Reading, RunResult>();
+  /** Scripts that have a session. */
+  #running = 0;
 
   constructor(
     readonly name: string,
@@ -128,6 +134,7 @@ export class SshHost implements Host {
     const id = `${process.pid}-${++runs}`;
     const { link, running } = await this.#start(script, id, seconds, options, note);
     link.connection.hold();
+    this.#running++;
     try {
       const outcome = await this.#within(seconds, id, link, running.outcome);
       return this.#judge(outcome, script, options, link);
@@ -135,6 +142,7 @@ export class SshHost implements Host {
       running.close();
       throw error instanceof Stopped ? this.#error(script, options, error.message) : error;
     } finally {
+      this.#running--;
       link.connection.release();
     }
   }
@@ -147,8 +155,9 @@ export class SshHost implements Host {
     options: RunOptions,
     note: (detail: string) => void,
   ): Promise<{ link: Link; running: Running }> {
-    const giveUp = performance.now() + retryFor;
-    for (let reconnected = false; ; ) {
+    let giveUp = performance.now() + retryFor;
+    let pause = retryAfter;
+    for (let reconnected = false; ; pause = Math.min(2 * pause, retryAfterAtMost)) {
       const link = await this.#link.get();
       link.connection.hold();
       try {
@@ -161,11 +170,13 @@ export class SshHost implements Host {
         );
         return { link, running };
       } catch (error) {
+        // sshd's MaxSessions may be less than what is asked for here, and a package manager takes its time.
+        if (this.#running > 0) giveUp = performance.now() + retryFor;
         const again =
           error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
         if (!again) throw this.#error(script, options, startFailure(error as Error));
         if (link.connection.lost) reconnected = true;
-        else await wait(retryEvery);
+        else await wait(pause);
       } finally {
         link.connection.release();
       }
@@ -204,7 +215,8 @@ export class SshHost implements Host {
   }
 
   #judge(outcome: Outcome, script: string, options: RunOptions, { access, connection }: Link): RunResult {
-    const { code, signal, stdout, stderr, broken } = outcome;
+    const { code, signal, stdout, broken } = outcome;
+    const stderr = access.root === "login" ? outcome.stderr : withoutRemarks(outcome.stderr);
     if (broken !== undefined) throw this.#error(script, options, `was broken off: ${broken}`, stderr);
     if (code !== undefined && (options.accept ?? [0]).includes(code)) return { code, stdout, stderr };
     if (signal) throw this.#error(script, options, `was ended by ${signal}`, stderr);

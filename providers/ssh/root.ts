@@ -94,6 +94,12 @@ export function parseProbe(stdout: string, user: string, sudo: false | { passwor
   throw new Error(sudoReason(message, user, sudo.password !== undefined));
 }
 
+/** What sudo remarks before it runs a command all the same, as where a cloud's host does not know its own name. */
+const remarks = /^sudo: (?:unable to resolve host|setrlimit\(|unable to send audit message).*\n?/gm;
+
+/** What the script said itself, or why sudo did not run it. */
+export const withoutRemarks = (stderr: string): string => stderr.replace(remarks, "");
+
 /** What a message of sudo (in the C locale) means, and what to do. */
 export function sudoReason(message: string, user: string, hasPassword: boolean): string {
   const sudoers = `/etc/sudoers.d/${user}`;

@@ -8,7 +8,10 @@ import { type Behaviour, end, settingsFor, sshServer, type TestServer } from "..
 jest.setTimeout(30_000); // a busy machine is no failure
 
 const closing: { close(): Promise<void> }[] = [];
-afterEach(() => Promise.all(closing.splice(0).map((each) => each.close())));
+afterEach(() => {
+  jest.restoreAllMocks();
+  return Promise.all(closing.splice(0).map((each) => each.close()));
+});
 
 async function connected(
   behaviour: Behaviour,
@@ -145,6 +148,32 @@ describe("run", () => {
   });
 });
 
+describe("a host that allows one session", () => {
+  test("is served one by one, however long a script has it", async () => {
+    const now = performance.now.bind(performance);
+    jest.spyOn(performance, "now").mockImplementation(() => 8 * now());
+    let sessions = 0;
+    let isTaken = false;
+    const { host, server } = await connected({
+      session: (accept, reject) => {
+        if (isTaken) return reject();
+        isTaken = sessions++ > 0; // the first one is the probe's
+        accept();
+      },
+      exec: (command, channel) => {
+        const end = () => {
+          isTaken = false;
+          says("done\n")(command, channel);
+        };
+        setTimeout(end, command.includes("long") ? 2500 : 0);
+      },
+    });
+    const all = await Promise.all(["long", "short", "short"].map((script) => host.run(script, { doing })));
+    expect(all.map(({ stdout }) => stdout)).toEqual(["done\n", "done\n", "done\n"]);
+    expect(server.connections()).toBe(1);
+  });
+});
+
 describe("a lost connection", () => {
   test("an idle one is made again", async () => {
     const { host, server } = await connected({ exec: says("done\n") });
@@ -261,6 +290,18 @@ describe("becoming root", () => {
     expect(await failure(host.run("cat", { doing, input: "data\n" }))).toBe(
       "xmpp.example.com: counting failed: sudo refused the password of admin. Set the right one as `sudo.password`.\ncommand: cat",
     );
+  });
+
+  test("what sudo only remarks is not taken for the reason of a failure", async () => {
+    const remark = "sudo: unable to resolve host cloud: Name or service not known\n";
+    const admin = { user: "admin", sudo: {} };
+    const probe = `1000\n/bin/sh\n${remark}0\n`;
+    const { host } = await connected({ probe, exec: says("", 1, `${remark}cat: /x: No such file\n`) }, admin);
+    expect(await failure(host.run("cat /x", { doing }))).toBe(
+      "xmpp.example.com: counting failed with exit code 1.\ncommand: cat /x\ncat: /x: No such file",
+    );
+    const { host: other } = await connected({ probe, exec: says("why\n", 2, remark) }, admin);
+    expect(await failure(other.run("cat /x", { doing }))).toMatch(/exit code 2\.\ncommand: cat \/x\nwhy$/);
   });
 });
 
