@@ -27,6 +27,8 @@ export interface Zone {
   forwards: string[];
   /** Lets everything in. */
   accepts: boolean;
+  /** Rich rules by which it refuses ports to everybody, whatever lets them in. */
+  refusals: { rule: string; ports: string[] }[];
 }
 
 /** firewalld.dbus(5), for shell scripts: firewall-cmd would ask there too, but takes half a second to start. */
@@ -77,7 +79,8 @@ else
   pattern='s/^ *services: //p'
 fi
 set --
-for name in $(printf '%s\\n' "$runtime" "$permanent" | sed -n "$pattern" | tr '", ' '\\n' | sort -u); do
+all() { printf '%s\\n' "$runtime" "$permanent"; }
+for name in $({ all | sed -n "$pattern"; all | grep -o ' service name=[^ ]*'; } | tr '"\\\\, ' '\\n' | sort -u); do
   file=/etc/firewalld/services/$name.xml
   [ -f "$file" ] || file=/usr/lib/firewalld/services/$name.xml
   set -- "$@" "$file"
@@ -124,6 +127,7 @@ function parseSettings(json: string | undefined, services: Map<string, string[]>
         `port=${port}:proto=${protocol}:toport=${toport}:toaddr=${toaddr}`,
     ),
     accepts: settings.target?.data === "ACCEPT",
+    refusals: parseRefusals(list<string>("rules_str"), services),
   };
 }
 
@@ -145,6 +149,7 @@ function parseZones(text: string, services: Map<string, string[]>) {
         servicePorts: values("services").flatMap((name) => services.get(name) ?? []),
         forwards: values("forward-ports"),
         accepts: values("target")[0] === "ACCEPT",
+        refusals: parseRefusals(block.match(/(?<=^\t)rule .*$/gm) ?? [], services),
       };
       return [/^\S+/.exec(block)![0], zone];
     }),
@@ -159,6 +164,17 @@ function parseServices(text: string): Map<string, string[]> {
     services.set(name!, [...(services.get(name!) ?? []), `${attribute("port")}/${attribute("protocol")}`]);
   }
   return services;
+}
+
+/** A rule for some addresses or so many connections is somebody's own affair; one of a later priority changes nothing. */
+function parseRefusals(rules: string[], services: Map<string, string[]>): Zone["refusals"] {
+  return rules.flatMap((rule) => {
+    const isForAll = / (?:reject|drop)\b/.test(rule) && !/ (?:source|destination|limit) /.test(rule);
+    const [, port, protocol] = / port port="([^"]+)" protocol="(\w+)"/.exec(rule) ?? [];
+    const [, service] = / service name="([^"]+)"/.exec(rule) ?? [];
+    const ports = [...(port ? [`${port}/${protocol}`] : []), ...((service && services.get(service)) || [])];
+    return isForAll && !/ priority="[1-9]/.test(rule) && ports.length > 0 ? [{ rule, ports }] : [];
+  });
 }
 
 /** A port that is let in, or forwarded to another one of the host. */
@@ -184,9 +200,21 @@ export const written = ({ port, forwardTo }: Opening): string =>
 export function isOpen(zone: Zone | undefined, opening: Opening): boolean {
   if (!zone) return false;
   if (opening.forwardTo !== undefined) return hasEntry(zone, opening);
+  if (refusalOf(zone, opening) !== undefined) return false;
   const wanted = parsePortRange(opening.port);
   const ranges = [...zone.ports, ...zone.servicePorts].flatMap((entry) => parsePortRange(entry) ?? []);
   return zone.accepts || (wanted !== undefined && ranges.some((range) => covers(range, wanted)));
+}
+
+/** The rich rule by which a zone refuses a port to everybody, or one of a range. */
+export function refusalOf(zone: Zone | undefined, { port, forwardTo }: Opening): string | undefined {
+  const wanted = parsePortRange(port);
+  if (!wanted || forwardTo !== undefined) return undefined;
+  const isAmong = (entry: string) => {
+    const range = parsePortRange(entry);
+    return range?.protocol === wanted.protocol && range.first <= wanted.last && wanted.first <= range.last;
+  };
+  return zone?.refusals.find(({ ports }) => ports.some(isAmong))?.rule;
 }
 
 /** Whether a zone has exactly this entry, which can be removed without touching another. */

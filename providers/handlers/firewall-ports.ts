@@ -8,6 +8,7 @@ import {
   type Opening,
   onBus,
   parseOpening,
+  refusalOf,
   written,
 } from "../facts/firewalld";
 import type { FirewallPortsInputs, FirewallPortsState, Opened, Openness } from "../firewall-ports";
@@ -106,7 +107,7 @@ async function arrange(host: Host, inputs: FirewallPortsInputs, had?: Opened): P
       .filter((port) => isMissing(rest, layer, port))
       .map((port): Change => ({ ...parseOpening(port)!, layer, verb: "add" })),
   );
-  await refuse(host, rest, added);
+  await refuse(host, rest, wanted, added);
   const changes = [...gone, ...added];
   const { after, said } = await apply(host, before, changes, "opening ports in firewalld");
   const closed = wanted.filter((port) => layers.some((layer) => isMissing(after, layer, port)));
@@ -150,6 +151,7 @@ const deed = (port: string) => {
 async function refuse(
   host: Host,
   { state, zone, zones, permanent, runtime }: Firewalld,
+  wanted: string[],
   added: Change[],
 ): Promise<void> {
   if (!permanent)
@@ -160,6 +162,13 @@ async function refuse(
     throw new Error(
       `firewalld does not use zone ${zone} yet. Run \`firewall-cmd --reload\` on the host, which drops rules that were added for now only, then run this again.`,
     );
+  for (const port of wanted) {
+    const rule = [permanent, runtime].map((each) => refusalOf(each, parseOpening(port)!)).find(Boolean);
+    if (rule)
+      throw new Error(
+        `zone ${zone} refuses ${port} to everybody by a rule of its own (${rule}). Remove that (firewall-cmd --zone=${zone} --remove-rich-rule='${rule}', and again with --permanent), or switch the port off (prosody:ports).`,
+      );
+  }
   const forwards = [...new Set(added.filter(({ forwardTo }) => forwardTo).map(written))];
   const others = [permanent, runtime].flatMap((each) => each?.forwards ?? []);
   await Promise.all(forwards.map((port) => refuseForward(host, zone, others, parseOpening(port)!)));

@@ -3,7 +3,7 @@ import type { FirewallPortsInputs, FirewallPortsState, Openness } from "../../..
 import { firewallPortsHandler } from "../../../providers/handlers/firewall-ports";
 import { FakeHost } from "../../helpers/fake-host";
 
-type Rules = Record<string, { ports: string[]; forwards?: string[] }>;
+type Rules = Record<string, { ports: string[]; forwards?: string[]; rich?: string[] }>;
 
 /** A host with firewalld whose zones change as it is told. */
 class Firewalled extends FakeHost {
@@ -40,7 +40,9 @@ class Firewalled extends FakeHost {
         "a(ss)",
         rules.ports.map((port) => port.split("/")),
       );
-      return JSON.stringify({ type: "a{sv}", data: [{ ports, forward_ports: list("a(ssss)", forwards) }] });
+      const rich = { type: "as", data: rules.rich ?? [] };
+      const data = [{ ports, forward_ports: list("a(ssss)", forwards), rules_str: rich }];
+      return JSON.stringify({ type: "a{sv}", data });
     };
     const zones = permanent[name] ? "" : `zones ${JSON.stringify({ data: [Object.keys(permanent)] })}\n`;
     return `sshd 22\n${zones}state running\nzone ${name}\nruntime ${settings(runtime[name])}\npermanent ${settings(permanent[name])}\n`;
@@ -95,6 +97,19 @@ const wanted = (ports: string[], more: Partial<FirewallPortsInputs> = {}): Firew
 const create = (host: FakeHost, ports: string[], more: Partial<FirewallPortsInputs> = {}) =>
   firewallPortsHandler.create(host, wanted(ports, more));
 const opened = (permanent: string[], runtime = permanent, zone = "public") => ({ zone, permanent, runtime });
+
+test("a port that a rich rule refuses is closed, and told with the rule; nothing is touched", async () => {
+  const rich = ['rule port port="5222" protocol="tcp" reject'];
+  const host = new Firewalled({ public: { ports: ["5222/tcp"], rich } }, { public: { ports: ["5222/tcp"] } });
+  const state = { ...wanted(["5222/tcp"]), enforced: "firewalld", effectiveZone: "public" } as const;
+  expect(await firewallPortsHandler.read(host, state)).toMatchObject({
+    ports: { "5222/tcp": "closed until firewalld restarts" },
+  });
+  await expect(create(host, ["5222/tcp", "5269/tcp"])).rejects.toThrow(
+    `zone public refuses 5222/tcp to everybody by a rule of its own (${rich[0]}). Remove that (firewall-cmd --zone=public --remove-rich-rule='${rich[0]}', and again with --permanent), or switch the port off (prosody:ports).`,
+  );
+  expect(host.changes).toEqual([]);
+});
 
 describe("create", () => {
   test("opens all ports in one go, for good and for now, and reads before and, in the same command, after", async () => {

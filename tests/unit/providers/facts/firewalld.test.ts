@@ -13,6 +13,7 @@ describe("the fact, from what real hosts print", () => {
       servicePorts: ["22/tcp", "546/udp", "5269/tcp"],
       forwards: ["port=443:proto=tcp:toport=5281:toaddr="],
       accepts: false,
+      refusals: [],
     };
     expect(recorded(version)).toEqual({
       state: "running",
@@ -25,7 +26,7 @@ describe("the fact, from what real hosts print", () => {
   });
 
   test("a zone that lets everything in has no lists", () => {
-    const zone = { ports: [], servicePorts: [], forwards: [], accepts: true };
+    const zone = { ports: [], servicePorts: [], forwards: [], accepts: true, refusals: [] };
     expect(recorded("2.3.1-trusted")).toMatchObject({ zone: "trusted", runtime: zone, permanent: zone });
   });
 
@@ -57,6 +58,7 @@ describe("the fact, from what real hosts print", () => {
         servicePorts: ["546/udp", "22/tcp", "5269/tcp"],
         forwards: ["port=443:proto=tcp:toport=5281:toaddr="],
         accepts: false,
+        refusals: [],
       },
       zones: [],
     });
@@ -71,6 +73,34 @@ describe("the fact, from what real hosts print", () => {
     expect(firewalld().parse(text("public"))).toMatchObject({ zone: "public", permanent: { forwards } });
     expect(firewalld().parse(text("").replace("eth0", "eth1"))).toMatchObject({ zone: "public" });
     expect(firewalld().parse(text("home"))).toMatchObject({ zone: "home", zones: ["public", "work"] });
+  });
+
+  test("a rich rule that refuses a port to everybody is told, others are not", () => {
+    const rules = [
+      'rule port port="5222" protocol="tcp" reject',
+      'rule priority="-5" family="ipv6" service name="xmpp-server" drop',
+      'rule family="ipv4" source address="192.0.2.0/24" port port="5223" protocol="tcp" drop',
+      'rule port port="5281" protocol="tcp" accept',
+      'rule priority="5" port port="5281" protocol="tcp" reject',
+      'rule port port="5281" protocol="tcp" accept limit value="9/m"',
+    ];
+    const refusals = [
+      { rule: rules[0], ports: ["5222/tcp"] },
+      { rule: rules[1], ports: ["5269/tcp"] },
+    ];
+    const services = '/usr/lib/firewalld/services/xmpp-server.xml:<port protocol="tcp" port="5269"/>\n';
+    const settings = JSON.stringify({ data: [{ rules_str: { type: "as", data: rules } }] });
+    const running = firewalld().parse(`state running\nzone public\npermanent ${settings}\n${services}`);
+    expect(running.permanent!.refusals).toEqual(refusals);
+    const block = `public\n  target: default\n  rich rules: \n\t${rules.join("\n\t")}\n`;
+    const stopped = firewalld().parse(`state stopped\nzone public\ndefault public\n${block}${services}`);
+    expect(stopped.permanent!.refusals).toEqual(refusals);
+    const zone = { ...stopped.permanent!, accepts: true };
+    expect(["5222/tcp", "5000-6000/tcp", "5223/tcp"].map((port) => isOpen(zone, { port }))).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 
   test("not installed", () => {
