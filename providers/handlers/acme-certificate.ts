@@ -253,7 +253,8 @@ ${raw(adopted ? "exit 0" : "")}
 set -e
 install -d -m 0700 /var/backups/prosody-pulumi
 tar -C / -czhf "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
-certbot delete --non-interactive --cert-name ${domain} 2>&1`,
+if command -v certbot >/dev/null; then certbot delete --non-interactive --cert-name ${domain} 2>&1
+else rm -rf /etc/letsencrypt/live/${domain} /etc/letsencrypt/archive/${domain} /etc/letsencrypt/renewal/${domain}.conf; fi`,
     {
       doing: `archiving and removing the certificate of ${domain}`,
       changes: true,

@@ -51,9 +51,9 @@ function hostWith(before: string, after = good) {
 }
 
 /** Runs the end of a script, from the archive on, with stand-ins for what it calls. */
-function runHere(script: string, { tar }: { tar: string }) {
+function runHere(script: string, { tar = "", certbot = "certbot() { echo certbot; }; " }) {
   const end = script.slice(script.indexOf("set -e\n"));
-  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; certbot() { echo certbot; }\n`;
+  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; rm() { echo "rm $*"; }; ${certbot}PATH=/none\n`;
   const { status, stdout } = spawnSync("sh", ["-c", standIns + end], { encoding: "utf8" });
   return { code: status, ran: stdout.trim().split("\n") };
 }
@@ -241,7 +241,19 @@ test("without its archive nothing is deleted", async () => {
   const host = hostWith(good);
   await acmeCertificateHandler.delete(host, state);
   expect(runHere(host.changes[0]!, { tar: "exit 2" })).toEqual({ code: 2, ran: ["tar"] });
-  expect(runHere(host.changes[0]!, { tar: "" })).toEqual({ code: 0, ran: ["tar", "certbot"] });
+  expect(runHere(host.changes[0]!, {})).toEqual({ code: 0, ran: ["tar", "certbot"] });
+});
+
+test("what certbot left when it was removed by hand goes without it", async () => {
+  const host = hostWith(good);
+  await acmeCertificateHandler.delete(host, state);
+  expect(runHere(host.changes[0]!, { certbot: "" })).toEqual({
+    code: 0,
+    ran: [
+      "tar",
+      "rm -rf /etc/letsencrypt/live/example.test /etc/letsencrypt/archive/example.test /etc/letsencrypt/renewal/example.test.conf",
+    ],
+  });
 });
 
 test("an adopted one stays with certbot, another one is archived and not revoked", async () => {
