@@ -166,14 +166,21 @@ function parseServices(text: string): Map<string, string[]> {
   return services;
 }
 
-/** A rule for some addresses or so many connections is somebody's own affair; one of a later priority changes nothing. */
+/**
+ * A rule for some addresses or so many connections is somebody's own affair, and so is one before which another of a
+ * negative priority lets some in; one of a later priority changes nothing.
+ */
 function parseRefusals(rules: string[], services: Map<string, string[]>): Zone["refusals"] {
+  const elementOf = (rule: string) =>
+    / (?:port port="[^"]+" protocol="\w+"|service name="[^"]+")/.exec(rule)?.[0];
+  const exempt = rules.filter((rule) => / priority="-/.test(rule) && / accept\b/.test(rule)).map(elementOf);
   return rules.flatMap((rule) => {
     const isForAll = / (?:reject|drop)\b/.test(rule) && !/ (?:source|destination|limit) /.test(rule);
     const [, port, protocol] = / port port="([^"]+)" protocol="(\w+)"/.exec(rule) ?? [];
     const [, service] = / service name="([^"]+)"/.exec(rule) ?? [];
     const ports = [...(port ? [`${port}/${protocol}`] : []), ...((service && services.get(service)) || [])];
-    return isForAll && !/ priority="[1-9]/.test(rule) && ports.length > 0 ? [{ rule, ports }] : [];
+    const isLast = / priority="[1-9]/.test(rule) || exempt.includes(elementOf(rule));
+    return isForAll && !isLast && ports.length > 0 ? [{ rule, ports }] : [];
   });
 }
 

@@ -83,6 +83,8 @@ describe("the fact, from what real hosts print", () => {
       'rule port port="5281" protocol="tcp" accept',
       'rule priority="5" port port="5281" protocol="tcp" reject',
       'rule port port="5281" protocol="tcp" accept limit value="9/m"',
+      'rule priority="-1" family="ipv4" source address="192.0.2.7" port port="5269" protocol="tcp" accept',
+      'rule port port="5269" protocol="tcp" drop',
     ];
     const refusals = [
       { rule: rules[0], ports: ["5222/tcp"] },
