@@ -44,8 +44,16 @@ export function parseDomain(text: string): string {
   const long = labels.find((part) => part.length > 63);
   if (long) throw new Refused(`a label has at most 63 characters, one of these has ${long.length}`);
   if (name.length > 253) throw new Refused(`a domain has at most 253 characters, this has ${name.length}`);
+  const other = deviating.exec(domainToUnicode(name))?.[0];
+  if (other !== undefined)
+    throw new Refused(
+      `Prosody takes ${JSON.stringify(other)} for another spelling and would serve another domain: it reads names as IDNA 2003 has them`,
+    );
   return name;
 }
+
+/** What IDNA 2003 (RFC 3491), by which Prosody reads names, turns into something else (UTS 46, deviations). */
+const deviating = /[\u00df\u03c2\u200c\u200d]/;
 
 /** A domain as Prosody and JIDs have it (RFC 7622): in Unicode. */
 export function unicodeDomain(domain: string): string {
