@@ -22,6 +22,8 @@ const irremovable = new Set(["c2s", "s2s", "admin_shell", "admin_socket"]);
  */
 export function activation(running: Running | undefined, wanted: Model): Step[] {
   if (!running) return [["restart", "its admin socket does not answer"]];
+  // A package that was upgraded without a restart: what the server would load now is not made for what it runs.
+  if (running.version !== wanted.version) return [["restart", `Prosody ${wanted.version} is installed`]];
   const active = Object.keys(running.hosts)
     .filter((host) => host !== "*")
     .sort();

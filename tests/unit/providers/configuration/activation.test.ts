@@ -92,6 +92,13 @@ test("a server that does not answer is restarted", () => {
   expect(activation(undefined, wanted)).toEqual([["restart", "its admin socket does not answer"]]);
 });
 
+test("a server of another version than the installed one is restarted", () => {
+  const running = server((now) => {
+    now.version = "0.12.3";
+  });
+  expect(activation(running, wanted)).toEqual([["restart", "Prosody 13.0.1 is installed"]]);
+});
+
 describe("a changed option", () => {
   const changed = (host: string, option: string, digest = "new") =>
     config((model) => {
