@@ -9,9 +9,13 @@ import { notRunning, restart } from "./scripts";
 /** Lua that runs in the server, sent in this order over one connection: later parts use what earlier ones define. */
 const part = (name: string) => `> ${luaSource(name)}`;
 
-/** What the running server runs; `undefined` when it can't be asked. */
-export async function running(host: Host): Promise<Running | undefined> {
-  const replies = await ask(host, [part("common"), part("running")], {
+/**
+ * What the running server runs; `undefined` when it can't be asked.
+ * @param isToChange whether it is to remember the configuration that it was set up with, see remember.lua
+ */
+export async function running(host: Host, isToChange = false): Promise<Running | undefined> {
+  const programs = ["common", ...(isToChange ? ["remember"] : []), "running"];
+  const replies = await ask(host, programs.map(part), {
     doing: "asking Prosody what it runs",
   });
   return replies && (parse(replies.at(-1)!) as Running);
@@ -78,7 +82,8 @@ export async function converge(host: Host, wanted: Model, restartFirst = false):
 
 /** @throws Error when a step fails */
 async function carryOut(host: Host, steps: Step[]): Promise<string[]> {
-  const replies = await ask(host, [part("common"), part("apply"), ...commands(steps), "> return report()"], {
+  const programs = ["common", "remember", "apply"].map(part);
+  const replies = await ask(host, [...programs, ...commands(steps), "> return report()"], {
     doing: "making Prosody's configuration live",
     timeout: 60,
     changes: true,

@@ -29,7 +29,7 @@ export function survey(host: Host, paths: string[], mode: Mode): Promise<Survey>
   return group.add({ paths, mode }, async (requests) => {
     const all = [...new Set(requests.flatMap((request) => request.paths))].sort();
     const most = requests.some((request) => request.mode === "load") ? "load" : "look";
-    const [found, now] = await Promise.all([find(host, all, most), running(host)]);
+    const [found, now] = await Promise.all([find(host, all, most), running(host, most === "load")]);
     return requests.map(() => ({ found, now }));
   });
 }

@@ -1,24 +1,13 @@
--- Carries out the steps of an activation inside of the running server, after common.lua.
+-- Carries out the steps of an activation inside of the running server, after common.lua and remember.lua.
 --
 -- Sets the globals `apply`, list of steps → nothing, and `report`, → JSON: what failed, and what Prosody logged
--- as errors meanwhile. Until all steps of an activation succeeded, the server remembers every configuration that
--- it had loaded since the last one: an activation that was cut off is made up for by the next.
+-- as errors meanwhile.
 
 local config = require "core.configmanager"
 local hostmanager = require "core.hostmanager"
 local logger = require "util.logger"
 local modulemanager = require "core.modulemanager"
 local portmanager = require "core.portmanager"
-
-local state = package.loaded["prosody-pulumi"] or { seen = {} }
-package.loaded["prosody-pulumi"] = state
-local function see()
-  local current = config.getconfig()
-  for _, known in ipairs(state.seen) do
-    if known == current then return end
-  end
-  state.seen[#state.seen + 1] = current
-end
 
 local failures, logged = list {}, list {}
 local listening = true

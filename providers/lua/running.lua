@@ -5,7 +5,7 @@ local modulemanager = require "core.modulemanager"
 local portmanager = require "core.portmanager"
 
 -- Each configuration that something in this process may have been set up with: the loaded one, and those that an
--- activation had before it came to its end (see apply.lua).
+-- activation had before it came to its end (see remember.lua).
 local seen = { config.getconfig() }
 local state = package.loaded["prosody-pulumi"]
 for _, earlier in ipairs(state and state.seen or {}) do
