@@ -170,22 +170,25 @@ tar -C / -czf "$archive" -T "$original/archived" && rm "$original/archived" && e
 /**
  * Restarts the service (or starts it) and waits until it can be asked.
  * Input: "socket" or "none", whether it will have an admin socket; then a log file per line.
- * Output: what it logged as an error meanwhile.
+ * Output: what it logged as an error meanwhile; on standard error, why systemd did not restart it.
  */
 export const restart = `
 since=$(date +%s)
 read -r socket
 logs=
 while read -r log; do logs="$logs $log $(stat -c %s "$log" 2>/dev/null || echo 0)"; done
+before=$(systemctl show prosody --property MainPID --value)
 systemctl reset-failed prosody 2>/dev/null
 systemctl restart prosody || true
-deadline=$((since + 30))
+# Counted from here: a server that hangs is given a minute and a half to stop.
+deadline=$(($(date +%s) + 30))
 while :; do
   pid=$(systemctl show prosody --property MainPID --value)
   state=$(systemctl is-active prosody)
   code=${notRunning}
   case $state in
     active)
+      [ "$pid" != "$before" ] || break
       if [ "$socket" = none ]; then [ $(($(date +%s) - since)) -ge 3 ] && code=0
       else ss -Hxlp | grep -q "pid=$pid," && code=0; fi;;
     failed|inactive) break;;

@@ -107,17 +107,21 @@ export function commands(steps: Step[]): string[] {
 
 /** Restarts the service and waits until it can be asked. Returns what it logged as an error. */
 async function restartServer(host: Host, wanted: Model): Promise<string[]> {
-  const { code, stdout } = await host.run(restart, {
+  const { code, stdout, stderr } = await host.run(restart, {
     doing: "restarting Prosody",
+    // systemd's 90 s for one that does not stop, and those of the script.
+    timeout: 150,
     input: [isAskable(wanted) ? "socket" : "none", ...wanted.logs, ""].join("\n"),
     accept: [0, notRunning],
     changes: true,
   });
   const logged = stdout.split("\n").filter((line) => line.trim());
-  if (code !== 0)
+  if (code !== 0) {
+    const said = stderr.trim() && `; systemd says: ${stderr.trim()}`;
     throw new Error(
-      reasons(["Prosody does not run after a restart; see journalctl -u prosody on the host"], logged),
+      reasons([`Prosody does not run after a restart; see journalctl -u prosody on the host${said}`], logged),
     );
+  }
   return logged;
 }
 

@@ -13,7 +13,8 @@ import { removeFiles, writeFiles } from "../ssh/files";
 export const externalComponentHandler: Handler<Inputs, Inputs> = {
   inputs: ["component", "path", "content", "mode", "owner", "live"],
   replaceOn: ["component", "path"],
-  timeout: 240,
+  // A restart, and another to take the change back, of a server that is slow to stop.
+  timeout: 480,
 
   id: ({ component }) => component,
 
