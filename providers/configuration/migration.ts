@@ -137,10 +137,10 @@ mkdir -p ${archives}
 echo "$new" > ${archives}/storage
 if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
-  rm "$copy/.places"
   stamp=$(date -u +%Y%m%dT%H%M%SZ)
   archive=${archives}/storage-$stamp.tar.gz
-  tar -C "$copy" -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
+  # The list of places goes last, with the copy: while it is there, this is not done.
+  tar -C "$copy" --exclude=./.places --exclude=./.databases -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
   # Files beside a database, and a database beside files, may have what the old storage did not look at: they are kept.
   if in_files "$old" && ! in_files "$new"; then
     cd "$base"

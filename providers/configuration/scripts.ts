@@ -65,14 +65,17 @@ export const inspect = `( ${luaScript} ) 2>&1 || true
 
 export const discard = `rm -rf ${directory}/.staged`;
 
-/** Replaces the live files by the staged ones where they differ. Input: lines "put FILE" and "drop FILE". */
+/**
+ * Replaces the live files by the staged ones where they differ.
+ * Input: what the service was before the change, in a line; then lines "put FILE" and "drop FILE".
+ */
 export const swap = `${shared}
+read -r service
 files=$(cat)
 previous=.previous
 if ! [ -d .previous ]; then
   rm -rf .previous.new
-  mkdir .previous.new
-  systemctl is-active prosody > .previous.new/service
+  mkdir .previous.new && echo "$service" > .previous.new/service || exit 1
   previous=.previous.new
 fi
 mkdir -p $previous/files
@@ -83,7 +86,7 @@ echo "$files" | while read -r kind file; do
     case $file in */*) mkdir -p "$previous/files/\${file%/*}";; esac
     same "$file" "$previous/files/$file" || exit 1
   else
-    echo "$file" >> $previous/absent
+    echo "$file" >> $previous/absent || exit 1
   fi
 done || exit 1
 [ $previous = .previous ] || mv .previous.new .previous || exit 1
@@ -119,9 +122,11 @@ rm -rf .previous .previous.new .staged
 
 /**
  * Ends a change: what was there before this program keeps its place in \`original\`; of files that are dropped,
- * which are back in theirs, nothing more is known. Input: lines "put FILE" and "drop FILE".
+ * which are back in theirs, nothing more is known.
+ * Input: "done", or "more" for a change that has no way back but is not at its end; then lines "put FILE" and "drop FILE".
  */
 export const settle = `${shared}
+read -r end
 from=.previous/files
 [ -d .previous ] || from=.
 mkdir -p "$original/files"
@@ -134,7 +139,8 @@ while read -r kind file; do
   elif ! there "$original/files/$file" && ! grep -qxF "$file" "$original/absent"; then
     if there "$from/$file"; then
       case $file in */*) mkdir -p "$original/files/\${file%/*}";; esac
-      cp -a "$from/$file" "$original/files/$file" || exit 1
+      # In one step: on a full disk, half a copy would pass for the original in the next up.
+      cp -a "$from/$file" "$original/part" && mv -fT "$original/part" "$original/files/$file" || exit 1
     else
       echo "$file" >> "$original/absent"
     fi
@@ -142,7 +148,8 @@ while read -r kind file; do
 done
 find "$original/files" -type d -empty -delete 2>/dev/null
 [ -s "$original/absent" ] || [ -d "$original/files" ] || rm -rf "$original"
-rm -rf .previous .staged
+rm -rf .staged
+if [ "$end" = more ]; then rm -rf .previous/files/* .previous/absent; touch .previous/absent; else rm -rf .previous; fi
 `;
 
 /**
@@ -156,7 +163,9 @@ while read -r file; do
 done
 [ -d .previous ] && echo "cut off $(cat .previous/service)"
 [ -d "$original" ] && echo known
-echo "service $(systemctl is-active prosody)"
+state=$(systemctl is-active prosody)
+[ "$state" = inactive ] && [ "$(systemctl show prosody --property LoadState --value)" = masked ] && state=masked
+echo "service $state"
 ${inspect}`;
 
 /** Before a deletion: the files as they are, in a dated archive. Prints its path. Input: a file per line. */

@@ -17,7 +17,7 @@ export interface Found {
   cutOff: string | undefined;
   /** This program has been here: it keeps what was there before. */
   known: boolean;
-  /** As `systemctl is-active` says: active, inactive, failed, … */
+  /** As `systemctl is-active` says: active, inactive, failed, …; "masked" for one that can't be started. */
   service: string;
   model: Model | undefined;
 }
@@ -87,28 +87,45 @@ export async function change(
     lines(...paths.map((path) => `${kind(targets[path]!)} ${relative(path)}`));
   const paths = Object.keys(targets);
   // A stopped server is the affair of its service, except where the package never started it, or a cut-off
-  // change may have been what stopped it.
-  const isUp = ["active", "reloading", "activating"].includes(before.service);
+  // change may have been what stopped it. One that is masked is its service's to unmask.
+  const isUp = isRunning(before);
+  const isFirst = !before.known && before.service !== "masked";
   const mayMove =
     !before.model || before.cutOff !== undefined || storageOf(before.model) !== storageOf(model);
   const isMoved = mayMove && (await moveStorage(host).catch((error) => discard(host, error)));
   try {
     await host.run(scripts.swap, {
       doing: "replacing Prosody's configuration",
-      input: listed(paths),
+      // As it was found: a move of the data has stopped it by now.
+      input: Buffer.concat([lines(isUp ? "active" : before.service), listed(paths)]),
       changes: true,
     });
-    if (isUp || !before.known || before.cutOff === "active") await converge(host, wanted, !isUp);
+    if (isUp || isFirst || before.cutOff === "active") await converge(host, wanted, !isUp);
   } catch (error) {
-    throw new Error(`${(error as Error).message}. ${await takeBack(host, model)}`);
+    const outcome = await takeBack(host, model, isMoved && isUp).catch(
+      (failure: Error) =>
+        `The previous configuration could not be put back; the next update goes on: ${failure.message}`,
+    );
+    throw new Error(`${(error as Error).message}. ${outcome}`);
   }
   await host.run(scripts.settle, {
     doing: "keeping the original configuration",
-    input: listed(paths.filter((path) => !own.includes(path))),
+    input: Buffer.concat([
+      lines(isMoved ? "more" : "done"),
+      listed(paths.filter((path) => !own.includes(path))),
+    ]),
     changes: true,
   });
-  if (isMoved) await keepOldStorage(host);
+  if (isMoved) {
+    await keepOldStorage(host);
+    await forget(host);
+  }
   return warnings;
+}
+
+/** Whether the service runs, or is on its way to. */
+function isRunning({ service }: Found): boolean {
+  return ["active", "reloading", "activating"].includes(service);
 }
 
 /** Digest of where a configuration keeps the data. */
@@ -151,14 +168,21 @@ async function stage(
   );
 }
 
-/** Brings the previous files and the previous state of the service back. Says what is in force. */
-async function takeBack(host: Host, failed: Model): Promise<string> {
+/**
+ * Brings the previous files and the previous state of the service back. Says what is in force.
+ * @param isStopped whether the service was stopped before any file was replaced
+ */
+async function takeBack(host: Host, failed: Model, isStopped: boolean): Promise<string> {
   const { stdout } = await host.run(scripts.restore, {
     doing: "putting Prosody's previous configuration back",
     changes: true,
   });
   const service = stdout.trim();
-  if (!service) return "Nothing was changed.";
+  if (!service) {
+    if (isStopped)
+      await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
+    return "Nothing was changed.";
+  }
   const before = await find(host, []);
   let outcome = "The previous configuration is back in force.";
   if (service !== "active") {
@@ -175,8 +199,12 @@ async function takeBack(host: Host, failed: Model): Promise<string> {
         outcome = `The previous files are back, but the server does not run them: ${error.message}`;
       });
   }
-  await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
+  await forget(host);
   return outcome;
+}
+
+async function forget(host: Host): Promise<void> {
+  await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
 }
 
 /** A model that also knows what the modules of another one read, and where that one logs: it is to be left. */
@@ -192,7 +220,7 @@ function knowing(model: Model, other: Model | undefined): Model {
 export async function adopt(host: Host, paths: string[]): Promise<void> {
   await host.run(scripts.settle, {
     doing: "keeping the original configuration",
-    input: lines(...paths.map((path) => `put ${relative(path)}`)),
+    input: lines("done", ...paths.map((path) => `put ${relative(path)}`)),
     changes: true,
   });
 }
@@ -219,16 +247,16 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   });
   await host.run(scripts.swap, {
     doing: "putting the original configuration back",
-    input: list,
+    input: Buffer.concat([lines(left && isRunning(left) ? "active" : "inactive"), list]),
     changes: true,
   });
   await host.run(scripts.settle, {
     doing: "forgetting the original configuration",
-    input: list,
+    input: Buffer.concat([lines("done"), list]),
     changes: true,
   });
   const original = await find(host, []);
-  if (original?.service !== "active" || !original.model) return;
+  if (!original?.model || !isRunning(original)) return;
   const model = knowing(original.model, left?.model);
   await converge(host, model)
     .catch(() => converge(host, model, true))
