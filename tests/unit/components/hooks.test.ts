@@ -1,12 +1,11 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks";
-import { ProsodyServer } from "../../../components/prosody-server";
 import { Secret } from "../../../config/secret";
 import type { Hook, HostSettings, Server } from "../../../config/settings";
 import { server } from "../../fixtures/server";
+import { type Registered, registeredServer, secret } from "../../helpers/registered";
 import { sshKeyPair } from "../../helpers/ssh-keys";
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-hooks-"));
@@ -16,28 +15,14 @@ const file = (name: string, text: string) => {
   return path.join(directory, name);
 };
 
-interface Registered {
-  type: string;
-  name: string;
-  inputs: Record<string, unknown>;
+interface Waiting extends Registered {
   /** Names of the resources that it waits for. */
   after: string[];
 }
 
-async function registered(settings: Server): Promise<Registered[]> {
-  const resources: Omit<Registered, "after">[] = [];
+async function waiting(settings: Server): Promise<Waiting[]> {
   const requests = jest.spyOn(MockMonitor.prototype, "registerResource");
-  await pulumi.runtime.setMocks({
-    newResource({ type, name, inputs }) {
-      const { __provider, ...rest } = inputs;
-      resources.push({ type, name, inputs: rest });
-      return { id: name, state: { version: "13.0.1-1", expires: "2027-01-01T00:00:00.000Z", ...rest } };
-    },
-    call: () => ({}),
-  });
-  const deployed = new ProsodyServer(settings);
-  await new Promise((resolve) => deployed.urn.apply(resolve));
-  await pulumi.runtime.disconnect();
+  const resources = await registeredServer(settings);
   const waits = new Map(
     requests.mock.calls.map(([request]) => [
       `${request.getType()} ${request.getName()}`,
@@ -62,26 +47,22 @@ const commands = (all: Registered[]) =>
   all
     .filter(({ type }) => type.startsWith("command:"))
     .map(({ type, name, inputs }) => ({ type, name, inputs }));
-const secret = (value: unknown) => ({
-  "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
-  value,
-});
 const host = (changes: Partial<HostSettings> = {}): HostSettings => ({ ...server().host, ...changes });
 const remote = async (settings: HostSettings, changes: Partial<Hook> = {}) =>
   commands(
-    await registered(
+    await registeredServer(
       server({ host: settings, hooks: { before: [], after: [hook("it", { where: "remote", ...changes })] } }),
     ),
   )[0]!.inputs;
 
 test("without a hook, @pulumi/command is not loaded", async () => {
-  expect(commands(await registered(server()))).toEqual([]);
+  expect(commands(await registeredServer(server()))).toEqual([]);
   expect(Object.keys(require.cache).filter((module) => module.includes("@pulumi/command"))).toEqual([]);
   const loaded = jest.fn();
   jest.doMock("@pulumi/command", () => loaded() ?? jest.requireActual("@pulumi/command"));
-  await registered(server());
+  await registeredServer(server());
   expect(loaded).not.toHaveBeenCalled();
-  await registered(server({ hooks: { before: [hook("snapshot")], after: [] } }));
+  await registeredServer(server({ hooks: { before: [hook("snapshot")], after: [] } }));
   expect(loaded).toHaveBeenCalledTimes(1);
 });
 
@@ -96,7 +77,7 @@ test("local hooks, with all that they may have", async () => {
     before: [hook("snapshot")],
     after: [hook("announce", { create: new Secret("x"), ...full })],
   };
-  expect(commands(await registered(server({ hooks })))).toEqual([
+  expect(commands(await registeredServer(server({ hooks })))).toEqual([
     { type: "command:local:Command", name: "snapshot", inputs: { create: "true" } },
     {
       type: "command:local:Command",
@@ -110,7 +91,7 @@ test("local hooks, with all that they may have", async () => {
       },
     },
   ]);
-  const named = await registered(server({ name: "berlin", hooks }));
+  const named = await registeredServer(server({ name: "berlin", hooks }));
   expect(commands(named).map(({ name }) => name)).toEqual(["berlin/snapshot", "berlin/announce"]);
 });
 
@@ -119,7 +100,7 @@ test("the order: hooks before, one by one; all of the server; hooks after, one b
   const secret = new Secret("s");
   const components = [{ name: "irc.example.test", subdomain: "irc", domain: "example.test", secret }];
   const jids = [{ jid: "alice@example.test", password: new Secret("a"), policy: "initial" as const }];
-  const all = await registered(server({ hooks, jids, components }));
+  const all = await waiting(server({ hooks, jids, components }));
   const waits = Object.fromEntries(
     all.map(({ type, name, after }) => [`${type.split(":").at(-1)} ${name}`, after]),
   );
