@@ -25,8 +25,8 @@ const made: string[] = [];
 const clone = createHash("sha256").update(root).digest("hex").slice(0, 4);
 
 /**
- * The lab's releases that suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; the suites of server,
- * configuration, accounts and host objects run on every release all the same.
+ * The lab's releases that suites run on. `PROSODY_TEST_ONCE` leaves one of them, to save time; suites that take
+ * `everywhere` (distribution.ts) run on every release all the same.
  */
 export const allReleases: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"] : [...releases];
 
@@ -34,7 +34,7 @@ export const allReleases: Release[] = process.env.PROSODY_TEST_ONCE ? ["trixie"]
  * A fresh lab host for one test file, taken down when the file is done. Its package cache is filled, so that no
  * mirror is asked. To be called in a `beforeAll` with a generous timeout: the first call on a machine makes the
  * base tree. Where the lab can't run, the tests fail with its reason.
- * @param name unique among the test files
+ * @param name unique among the test files; with what is put around it, it has to stay within 40 characters
  */
 export async function lab(name: string, options: HostOptions = {}): Promise<LabHost> {
   const host = await fresh(name, { prepared: true, sudoPassword: throughSudo, ...options });
@@ -47,8 +47,8 @@ export async function lab(name: string, options: HostOptions = {}): Promise<LabH
 
 async function fresh(name: string, options: HostOptions): Promise<LabHost> {
   const unique = `test-${clone}-${throughSudo ? "sudo-" : ""}${name}`;
-  made.push(unique);
   await down(unique); // what a killed run left
+  made.push(unique); // only now: a name that the lab refuses would keep the others from being taken down
   return up(unique, options);
 }
 
