@@ -1,17 +1,17 @@
 import { connect as connectTcp } from "node:net";
 import type { FirewallPortsInputs, FirewallPortsState, Openness } from "../../providers/firewall-ports";
 import { firewallPortsHandler } from "../../providers/handlers/firewall-ports";
-import { AdminHost } from "../helpers/admin-host";
+import { HandlerHost } from "../helpers/handler-host";
 import { allReleases } from "../helpers/lab";
 
 const server = "xmpp.example.test";
 
 describe.each(allReleases)("firewalld on %s", (release) => {
-  let host: AdminHost;
+  let host: HandlerHost;
 
   beforeAll(async () => {
     // Not root: sudo hides from scripts by which address SSH came in.
-    host = await AdminHost.make("firewalld", release);
+    host = await HandlerHost.makeForAdmin("firewalld", release);
   }, 200_000);
 
   afterAll(() => host?.connection.close());

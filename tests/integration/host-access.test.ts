@@ -2,8 +2,8 @@ import https from "node:https";
 import { packageHandler } from "../../providers/handlers/package";
 import { selinuxPortHandler } from "../../providers/handlers/selinux-port";
 import type { SelinuxPortState } from "../../providers/selinux-port";
-import { AdminHost } from "../helpers/admin-host";
 import { distributions } from "../helpers/distribution";
+import { HandlerHost } from "../helpers/handler-host";
 import { allReleases, certificate, filesOf } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
 
@@ -13,10 +13,10 @@ const tool = "policycoreutils-python-utils";
 /** The policy store of SELinux, and a whole server; the lab's kernel has no SELinux (see `npm run selinux-guest`). */
 describe.each(allReleases)("on %s", (release) => {
   const isDebian = distributions[release].family === "debian";
-  let host: AdminHost;
+  let host: HandlerHost;
 
   beforeAll(async () => {
-    host = await AdminHost.make("host-access", release);
+    host = await HandlerHost.makeForAdmin("host-access", release);
   }, 200_000);
 
   afterAll(() => host?.connection.close());

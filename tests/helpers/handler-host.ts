@@ -1,10 +1,12 @@
+import type { HostSettings } from "../../config/settings";
+import type { HostOptions } from "../../lab";
 import type { SshHost } from "../../providers/ssh/host";
 import { type Distribution, distributions } from "./distribution";
 import { byHand, open } from "./host";
 import { type LabHost, lab, type Release } from "./lab";
 
-/** A lab host, for tests of handlers without the engine: reached as a user whose sudo asks for no password. */
-export class AdminHost {
+/** A lab host, for tests of handlers without the engine. */
+export class HandlerHost {
   private constructor(
     readonly machine: LabHost,
     readonly distribution: Distribution,
@@ -13,10 +15,19 @@ export class AdminHost {
   ) {}
 
   /** @param name unique among the test files */
-  static async make(name: string, release: Release): Promise<AdminHost> {
-    const machine = await lab(`${name}-${release}`, { release, sudoPassword: false });
-    const connection = await open(machine, { user: "admin", sudo: {} });
-    return new AdminHost(machine, distributions[release], connection);
+  static async make(
+    name: string,
+    release: Release,
+    options: HostOptions = {},
+    way: Partial<HostSettings> = {},
+  ): Promise<HandlerHost> {
+    const machine = await lab(`${name}-${release}`, { release, ...options });
+    return new HandlerHost(machine, distributions[release], await open(machine, way));
+  }
+
+  /** One that is reached as a user whose sudo asks for no password, however the suite reaches its hosts. */
+  static makeForAdmin(name: string, release: Release): Promise<HandlerHost> {
+    return HandlerHost.make(name, release, { sudoPassword: false }, { user: "admin", sudo: {} });
   }
 
   /** See {@link byHand}. */
