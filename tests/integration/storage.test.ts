@@ -121,7 +121,7 @@ describe.each(allReleases)("the storage on %s", (release) => {
         "carol@example.test": null,
       },
     });
-    await host.exec("mount -t tmpfs -o size=4k none /tmp");
+    await host.exec("mount -t tmpfs -o size=4k none /tmp; head -c 4096 /dev/zero > /tmp/full");
     expect(await stack.up()).toEqual({
       code: 1,
       text: expect.stringContaining("no archive could be written, so nothing was deleted"),
