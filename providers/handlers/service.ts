@@ -61,7 +61,8 @@ export function commands(
   const enable = wanted.enabled && !unit.enabled;
   const disable = !wanted.enabled && unit.enabled;
   return [
-    (enable || start) && unit.masked && sh`systemctl unmask ${name}`,
+    // The second is what `mask --runtime` did; without the option it stays.
+    (enable || start) && unit.masked && sh`systemctl unmask ${name} && systemctl unmask --runtime ${name}`,
     // After too many failures in a row systemd refuses to start a unit until the count is reset.
     start && unit.state === "failed" && sh`systemctl reset-failed ${name}`,
     enable && sh`systemctl enable ${name}`,

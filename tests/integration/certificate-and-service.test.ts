@@ -226,6 +226,11 @@ i=0; until [ -S ${distribution.adminSocket} ] || [ $i -gt 50 ]; do i=$((i + 1));
         ["stopped", "systemctl stop prosody", { enabled: true, active: false }],
         ["disabled", "systemctl disable prosody", { enabled: false, active: true }],
         ["masked", "systemctl mask prosody", { enabled: false, active: true }],
+        [
+          "masked until a reboot",
+          "systemctl mask --runtime --now prosody",
+          { enabled: false, active: false },
+        ],
         ["masked and stopped", "systemctl mask --now prosody", { enabled: false, active: false }],
         [
           "killed",

@@ -76,7 +76,7 @@ describe("the fewest commands", () => {
       "masked and stopped",
       { ...masked, ...stopped },
       wanted,
-      "systemctl unmask prosody && systemctl enable prosody && systemctl start prosody",
+      "systemctl unmask prosody && systemctl unmask --runtime prosody && systemctl enable prosody && systemctl start prosody",
     ],
     [
       "failed, maybe too often",
