@@ -2,6 +2,9 @@ import { adminShell, isUnavailable } from "./admin-shell";
 import { hangup } from "./facts/service";
 import type { Host } from "./host";
 
+/** Put there together with changed files, removed once the server has loaded them; a reboot removes it, too. */
+export const pendingMark = "/run/prosody-pulumi-certificates-not-live";
+
 /**
  * Has a running Prosody load its certificates anew; clients stay connected. Does nothing while the service is stopped.
  * @throws Error when it can't, with Prosody's reason

@@ -7,7 +7,7 @@ export interface SelfSignedCertificateInputs extends Common {
   domain: string;
   /** Names on it, sorted. */
   names: string[];
-  /** Always "". Read as what is wrong: it ends soon, the key is another's, others may read it, somebody else's. */
+  /** Always "". Read as what is wrong: it ends soon, the key is another's, others may read it, somebody else's, not loaded. */
   flaw: string;
   /**
    * SHA-256 of its file, hexadecimal; carried forward from the state, so that a preview of a repair knows it. Never

@@ -3,7 +3,7 @@ import { certificateProblems, parseCertificates, parseKey } from "../../config/c
 import type { CertificateInputs, CertificateState } from "../certificate";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
-import { loadCertificates } from "../load-certificates";
+import { loadCertificates, pendingMark } from "../load-certificates";
 import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
 import { sh } from "../ssh/quote";
 
@@ -15,9 +15,6 @@ const directory = "/etc/prosody/certs";
 
 /** Copies of what is replaced or deleted, for root alone. */
 const backups = "/var/backups/prosody-pulumi";
-
-/** Put there together with changed files, removed once the server has loaded them; a reboot removes it, too. */
-const pendingMark = "/run/prosody-pulumi-certificates-not-live";
 
 type Files = Map<string, RemoteFile | undefined>;
 

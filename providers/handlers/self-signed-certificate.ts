@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { namesOf } from "../../config/certificates";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
-import { loadCertificates } from "../load-certificates";
+import { loadCertificates, pendingMark } from "../load-certificates";
 import type { SelfSignedCertificateInputs, SelfSignedCertificateState } from "../self-signed-certificate";
 import { type RemoteFile, readFiles, removeFiles } from "../ssh/files";
 import { sh } from "../ssh/quote";
@@ -47,6 +47,7 @@ export const selfSignedCertificateHandler: Handler<SelfSignedCertificateInputs, 
     async update(host, _state, inputs) {
       const there = await look(host, inputs.domain);
       if (there?.flaw === wrongMode) await setMode(host, inputs.domain);
+      if (there?.flaw === notLoaded) await load(host);
       return good(await look(host, inputs.domain), inputs) ?? make(host, inputs);
     },
 
@@ -56,12 +57,13 @@ export const selfSignedCertificateHandler: Handler<SelfSignedCertificateInputs, 
     },
   };
 
+const notLoaded = "the running server has not loaded it";
 const wrongMode = "its files are not 0640 root:prosody";
 
 type There = Pick<SelfSignedCertificateState, "names" | "flaw" | "expires" | "certificate">;
 
 async function look(host: Host, domain: string): Promise<There | undefined> {
-  const files = await readFiles(host, pathsOf(domain));
+  const files = await readFiles(host, [...pathsOf(domain), pendingMark]);
   const [chain, key] = pathsOf(domain).map((path) => files.get(path));
   if (!chain && !key) return undefined;
   const certificate = createHash("sha256")
@@ -70,7 +72,8 @@ async function look(host: Host, domain: string): Promise<There | undefined> {
   try {
     const leaf = new X509Certificate(chain!.content);
     const expires = new Date(leaf.validTo).toISOString();
-    return { names: namesOf(leaf).sort(), expires, certificate, flaw: flawOf(leaf, chain!, key!) };
+    const flaw = flawOf(leaf, chain!, key!) || (files.get(pendingMark) ? notLoaded : "");
+    return { names: namesOf(leaf).sort(), expires, certificate, flaw };
   } catch {
     return { names: [], expires: "", certificate, flaw: "a file is missing or damaged" };
   }
@@ -99,6 +102,11 @@ async function setMode(host: Host, domain: string): Promise<void> {
   });
 }
 
+async function load(host: Host): Promise<void> {
+  await loadCertificates(host);
+  await removeFiles(host, [pendingMark]);
+}
+
 /** On the host, so that the key is nowhere else. */
 async function make(host: Host, inputs: SelfSignedCertificateInputs): Promise<SelfSignedCertificateState> {
   const [chain, key] = pathsOf(inputs.domain) as [string, string];
@@ -112,14 +120,14 @@ for file in ${chain} ${key}; do
   [ ! -e "$file" ] || { install -d -m 0700 $backups && cp "$file" "$backups/$(basename "$file")-$(date -u +%Y%m%dT%H%M%SZ)"; } || exit 1
 done
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days ${lasts} -subj ${`/CN=${inputs.domain.slice(0, 64)}`} -addext ${`subjectAltName=${names}`} -keyout "$work/key" -out "$work/crt" 2>&1 &&
-chown root:prosody "$work"/* && chmod 0640 "$work"/* && mv -fT "$work/crt" ${chain} && mv -fT "$work/key" ${key}`,
+chown root:prosody "$work"/* && chmod 0640 "$work"/* && : > ${pendingMark} && mv -fT "$work/crt" ${chain} && mv -fT "$work/key" ${key}`,
     {
       doing: `making a certificate for ${inputs.domain}`,
       changes: true,
       fix: "Are Prosody and openssl installed on the host?",
     },
   );
-  await loadCertificates(host);
+  await load(host);
   const there = await look(host, inputs.domain);
   if (!there)
     throw new Error(

@@ -6,7 +6,9 @@ import { until } from "../../lab/command";
 import type { CertificateInputs } from "../../providers/certificate";
 import { certificateHandler } from "../../providers/handlers/certificate";
 import { packageHandler } from "../../providers/handlers/package";
+import { selfSignedCertificateHandler } from "../../providers/handlers/self-signed-certificate";
 import { serviceHandler } from "../../providers/handlers/service";
+import { pendingMark } from "../../providers/load-certificates";
 import { distributions, everywhere } from "../helpers/distribution";
 import { HandlerHost } from "../helpers/handler-host";
 import { type Certificate, certificate } from "../helpers/lab";
@@ -209,6 +211,18 @@ i=0; until [ -S ${distribution.adminSocket} ] || [ $i -gt 50 ]; do i=$((i + 1));
         ).toContain(inputs(renewed).key.trim());
         await certificateHandler.delete(host.connection, state);
       });
+    });
+
+    test("one that it made itself and has not loaded shows, and is loaded", async () => {
+      const wanted = { server, domain: "self.example.test", names: ["self.example.test"], flaw: "" };
+      const made = await selfSignedCertificateHandler.create(host.connection, wanted);
+      expect(await selfSignedCertificateHandler.read(host.connection, made)).toEqual(made);
+      await host.shell(`touch ${pendingMark}`); // as where the connection ended before the load
+      const found = (await selfSignedCertificateHandler.read(host.connection, made))!;
+      expect(found).toEqual({ ...made, flaw: "the running server has not loaded it" });
+      expect(await selfSignedCertificateHandler.update(host.connection, found, wanted)).toEqual(made);
+      expect(await selfSignedCertificateHandler.read(host.connection, made)).toEqual(made);
+      await selfSignedCertificateHandler.delete(host.connection, made);
     });
 
     describe("its service", () => {

@@ -1,3 +1,5 @@
+import { packageName } from "../../config/family";
+import { until } from "../../lab/command";
 import type { ConfigurationInputs, ConfigurationState } from "../../providers/configuration";
 import { swap } from "../../providers/configuration/scripts";
 import { configurationHandler as configuration } from "../../providers/handlers/configuration";
@@ -54,7 +56,7 @@ describe.each(allReleases)("Prosody's configuration, when something else happens
     machine = await lab(`events-${release}`, { release });
     host = await open(machine, {}, "test");
     await sh(
-      `systemctl mask prosody; ${distribution.install("prosody", "lua-unbound", "lua-dbi-sqlite3")}
+      `systemctl mask prosody; ${distribution.install("prosody", "lua-unbound", packageName(distribution.family, "lua-dbi-sqlite3")!)}
 mkdir -p ${plugins}; echo 'error("no such luck")' > ${plugins}/mod_broken.lua
 yes -- '-- by the administrator' | head -n 500 >> ${main}`,
     );
@@ -132,7 +134,13 @@ head -c 52k /dev/zero > ${kept}/filler`);
     const target = inputs({ global: 'limits = { c2s = { rate = "7kb/s" } }' });
     const before = await pid();
     await expect(configuration.update(dying, state, target)).rejects.toThrow("killed");
-    await sh("systemctl reload prosody; sleep 1");
+    await sh("systemctl reload prosody");
+    await until(
+      async () =>
+        /7kb/.test(await shell('require"core.configmanager".get("*", "limits").c2s.rate')) || undefined,
+      10,
+      () => "Prosody has not loaded the new files.",
+    );
     state = { ...target, live: false, warnings: [] };
     await bring(target);
     expect(
