@@ -34,9 +34,19 @@ export const secret = (message: string) =>
 /** One or several: a single value stands for a list of one. */
 export const list = <T extends z.ZodType>(item: T, message: string) =>
   z.preprocess(
-    (value) => (typeof value === "string" && value !== "" ? [value] : value),
+    (value, ctx) => {
+      if (typeof value !== "string" || value === "") return value;
+      if (isEnumeration(value, item)) ctx.addIssue("several values make a list, as in [first, second]");
+      return [value];
+    },
     z.array(item, message),
   );
+
+/** Several values in one text, "a@x, b@x". A comma may well be part of one value, so that those are tried first. */
+function isEnumeration(text: string, item: z.ZodType): boolean {
+  const isSound = (value: string) => item.safeParse(value).success;
+  return text.includes(",") && !isSound(text) && text.split(",").some((part) => isSound(part.trim()));
+}
 
 /** `false` alone stands for `{ enabled: false }`, `true` for all defaults. */
 export const switchable = <T extends z.ZodType>(object: T) =>
