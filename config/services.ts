@@ -109,7 +109,9 @@ const names = ["conference", "upload", "proxy65", "turn"] as const;
 /** The ports that services can't do without. */
 const needs = { conference: undefined, upload: "https", proxy65: "proxy65", turn: undefined } as const;
 
-type Given = Partial<Record<(typeof names)[number] | "ports" | "options" | "components", unknown>>;
+type Given = Partial<
+  Record<(typeof names)[number] | "ports" | "options" | "components" | "componentInterfaces", unknown>
+>;
 
 /** Names and ports of the services against each other; any section may have problems of its own. */
 export function checkServices(given: Given, domains: readonly string[], ctx: z.RefinementCtx): void {
@@ -153,16 +155,16 @@ function checkName(
   for (const domain of domains) taken.set(`${subdomain}.${domain}`, `the name of prosody:${name}`);
 }
 
-function checkComponents(
-  { components, ports }: Given,
-  taken: ReadonlyMap<string, string>,
-  ctx: z.RefinementCtx,
-): void {
-  if (!Array.isArray(components) || components.length === 0) return;
-  if (isMap(ports) && ports.components === false)
-    refuse(ctx, "they need prosody:ports.components, which is false; give that port, or leave them out", [
-      "components",
-    ]);
+function checkComponents(given: Given, taken: ReadonlyMap<string, string>, ctx: z.RefinementCtx): void {
+  const { components, ports } = given;
+  for (const option of ["components", "componentInterfaces"] as const) {
+    const value = given[option];
+    if (Array.isArray(value) && value.length > 0 && isMap(ports) && ports.components === false)
+      refuse(ctx, "they need prosody:ports.components, which is false; give that port, or leave them out", [
+        option,
+      ]);
+  }
+  if (!Array.isArray(components)) return;
   for (const { name, subdomain } of components as ExternalComponent[])
     if (taken.has(name))
       refuse(ctx, `${name} is also ${taken.get(name)}; choose another name`, ["components", subdomain]);

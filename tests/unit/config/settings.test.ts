@@ -119,7 +119,7 @@ test("what is written is what comes out", () => {
       proxy65: 5001,
       turn: 13478,
       turnTls: 15349,
-      components: false,
+      components: 15347,
     },
     conference: { subdomain: "Rooms.Chat", creators: "admins" },
     upload: { enabled: true, subdomain: "files", maxBytes: 1, dailyQuotaBytes: 2, expiresAfterDays: 3 },
