@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Environment, thisMachine } from "./environment";
-import { decode, parse, parseOption } from "./parse";
-import { report } from "./problems";
+import { decode, jsonSchema, parse, parseOption } from "./parse";
+import { type Problem, report } from "./problems";
 import type { HostSettings, NameServerAccess, Settings } from "./settings";
+import { closest } from "./words";
 
 const namespace = "prosody:";
 
@@ -17,9 +18,21 @@ export function load(): Settings {
       .map(([key, text]) => [key.slice(namespace.length), decode(text)])
       .filter(([, value]) => value !== undefined),
   );
-  const { settings, problems } = parse(raw, thisMachine(), encryptedOptions());
-  if (!settings) throw new pulumi.RunError(report(problems));
+  const env = thisMachine();
+  const { settings, problems } = parse(raw, env, encryptedOptions());
+  const all = [...problems, ...misspelt(Object.keys(jsonSchema(env).properties!))];
+  if (!settings || all.length > 0) throw new pulumi.RunError(report(all));
   return settings;
+}
+
+/** Options in a namespace that is almost ours; Pulumi takes any, and nobody would read them. */
+function misspelt(options: readonly string[]): Problem[] {
+  return Object.keys(pulumi.runtime.allConfig()).flatMap((key) => {
+    const [space = "", name = ""] = key.split(":");
+    const meant = closest(name, options);
+    if (`${space}:` === namespace || !closest(space, ["prosody"]) || !meant) return [];
+    return [{ option: key, message: `there is no such option; did you mean ${namespace}${meant}?` }];
+  });
 }
 
 /**

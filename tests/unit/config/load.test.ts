@@ -50,6 +50,30 @@ Every option is explained in docs/configuration.md.`,
   );
 });
 
+test("an option in a misspelt namespace is a problem, among all others; other namespaces are left alone", () => {
+  const others = {
+    "pulumi:tags": {},
+    "cloudflare:apiToken": "x",
+    "prosody-dev:region": "x",
+    "mine:ports": {},
+  };
+  stack({ host, domains, jids, ...others, "prosdy:ports": { https: 8443 } }, all);
+  expect(load).toThrow(
+    `The stack config has a problem; nothing was changed.
+  prosdy:ports: there is no such option; did you mean prosody:ports?
+Every option`,
+  );
+  stack({ host, domains, jids, tls: "x", "Prosody:prots": "hunter2" }, all);
+  expect(load).toThrow(
+    `The stack config has 2 problems; nothing was changed.
+  prosody:tls = "x": give a map with minimum.
+  Prosody:prots: there is no such option; did you mean prosody:ports?
+Every option`,
+  );
+  stack({ host, domains, jids, ...others }, all);
+  expect(load).not.toThrow();
+});
+
 test("whether something in it is encrypted decides over the options", () => {
   const options = { motd_text: "Hello" };
   const text = (secrets: string[]) => {
