@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { certificateRemedy } from "./certificate-remedy";
 import { type Check, type Context, FailedElsewhere, type Suite, Untested } from "./check";
 import type { Expected } from "./expected";
 
@@ -73,7 +74,8 @@ async function runCheck(check: Check, expected: Expected, options: RunnerOptions
   } catch (error) {
     const detail = (error as Error).message || String(error);
     if (error instanceof Untested) return { ...line, status: "untested", detail, seconds: seconds() };
-    const { option } = error instanceof FailedElsewhere ? error : check;
+    const { option: usual } = error instanceof FailedElsewhere ? error : check;
+    const option = certificateRemedy(detail, expected) ?? usual;
     return { ...line, status: "failed", detail, option, seconds: seconds() };
   }
 }

@@ -239,8 +239,12 @@ describe.each(allReleases)("verify on %s", (release) => {
     expect(stdout).toMatch(
       /Log-in over STARTTLS, with SCRAM… +FAILED +TLS for example\.test: UNABLE_TO_GET_ISSUER_CERT_LOCALLY/,
     );
-    expect(stdout).toMatch(/turned green by: prosody:ports\.clientStarttls/);
+    expect(stdout).toMatch(/turned green by: prosody:domains\["example\.test"\]\.intermediates, or --ca/);
     expect(code).toBe(1);
+    const web = await stack.capture("verify", "--address", host.address, "--only", "RFC 7395 WebSocket");
+    expect(web.stdout).toMatch(
+      /WebSocket… +FAILED +wss:.*: UNABLE_TO_GET_ISSUER_CERT_LOCALLY\n +turned green by: prosody:domains/,
+    );
   }, 60_000);
 
   test("where it can't run, it says why and ends with 2", async () => {

@@ -66,12 +66,15 @@ export const webChecks: Check[] = [
 /** Where the domain's web pages are: port 443, else Prosody's own port, which web clients don't try by themselves. */
 async function webRoot({ network, expected }: Context): Promise<{ base: string; note: string }> {
   const base = `https://${expected.domain}`;
-  const answers = await fetchHttps(network, "GET", `${base}/.well-known/host-meta`).then(
-    ({ status }) => status === 200,
-    () => false,
+  const answer = await fetchHttps(network, "GET", `${base}/.well-known/host-meta`).then(
+    ({ status }) => String(status),
+    ({ message }: Error) => message,
   );
-  if (answers) return { base, note: "" };
-  must(!expected.server.firewall.https443, `${base} does not answer, though firewall.https443 is true`);
+  if (answer === "200") return { base, note: "" };
+  must(
+    !expected.server.firewall.https443,
+    `${base} does not answer (${answer}), though firewall.https443 is true`,
+  );
   return { base: `${base}:${expected.server.ports.https}`, note: "; not on port 443" };
 }
 

@@ -58,7 +58,9 @@ class WebClientSocket extends EventEmitter {
       this.socket = socket;
       socket.on("open", () => this.emit("connect"));
       socket.on("message", (data) => this.emit("data", data.toString()));
-      socket.on("error", (error) => this.emit("error", error));
+      socket.on("error", (error: NodeJS.ErrnoException) =>
+        this.emit("error", new Error(`${url}: ${error.code ?? error.message}`)),
+      );
       socket.on("close", () => this.emit("close"));
     } catch (error) {
       this.emit("error", error);

@@ -2,7 +2,10 @@ import { type Check, type Context, FailedElsewhere, Untested } from "../../../ve
 import type { Expected } from "../../../verify/expected";
 import { runChecks } from "../../../verify/runner";
 
-const host = { domain: "example.test" } as Expected;
+const host = {
+  domain: "example.test",
+  server: { domains: [{ name: "example.test", certificate: {} }] },
+} as unknown as Expected;
 
 const check = (name: string, run: Check["run"], more: Partial<Check> = {}): Check => ({
   name,
@@ -13,9 +16,15 @@ const check = (name: string, run: Check["run"], more: Partial<Check> = {}): Chec
   ...more,
 });
 
-function runner(checks: Check[], more: { parallel?: number; timeout?: number; signal?: AbortSignal } = {}) {
+function runner(
+  checks: Check[],
+  {
+    host: on = host,
+    ...more
+  }: { parallel?: number; timeout?: number; signal?: AbortSignal; host?: Expected } = {},
+) {
   const closed: string[] = [];
-  const lines = runChecks(checks, [host], {
+  const lines = runChecks(checks, [on], {
     parallel: 2,
     timeout: 5,
     ...more,
@@ -71,6 +80,32 @@ describe("the runner", () => {
     expect(await lines).toMatchObject([
       { status: "failed", detail: "nobody can connect", option: "DNS records" },
     ]);
+  });
+
+  test.each([
+    [
+      "TLS for example.test: UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+      'prosody:domains["example.test"].intermediates, or --ca for an authority of your own',
+    ],
+    [
+      "nobody can connect: TLS for example.test: SELF_SIGNED_CERT_IN_CHAIN",
+      'prosody:domains["example.test"].intermediates, or --ca for an authority of your own',
+    ],
+    ["GET https://example.test/: CERT_HAS_EXPIRED", 'the certificate of prosody:domains["example.test"]'],
+    ["wss://example.test: ECONNREFUSED", "DNS records"],
+  ])("names the certificate where that is what failed: %s", async (detail, option) => {
+    const failing = check("shut", () => Promise.reject(new FailedElsewhere(detail, "DNS records")));
+    expect(await runner([failing]).lines).toMatchObject([{ status: "failed", detail, option }]);
+  });
+
+  test("names the authority of a certificate that the host has by itself", async () => {
+    const failing = check("web", () =>
+      Promise.reject(new Error("GET https://a/: DEPTH_ZERO_SELF_SIGNED_CERT")),
+    );
+    const own = { domain: "a", server: { domains: [{ name: "a" }] } } as unknown as Expected;
+    expect((await runner([failing], { host: own }).lines)[0]!.option).toBe(
+      "--ca, with the authority that issued the certificate of prosody:domains.a",
+    );
   });
 
   test("gives up a check that takes too long, and goes on", async () => {
