@@ -15,9 +15,14 @@ export interface AdminShellOptions {
   doing: string;
   /** Seconds that one command may take; default 30. */
   timeout?: number;
+  /** Seconds to wait for a server that does not listen; default 0. */
+  patience?: number;
   /** The commands change the host: facts read before them are out of date. */
   changes?: boolean;
 }
+
+/** The {@link AdminShellOptions.patience} that outlasts a backup, which stops the server for a moment. */
+export const backupPause = 10;
 
 /** Prosody 13 closes the connection at a stanza of 10,000 bytes (0.12: 1 MiB). */
 const longest = 9_900;
@@ -43,14 +48,14 @@ export async function adminShell(
 ): Promise<Reply[]> {
   if (commands.length === 0) return [];
   commands.forEach(refuseUnsendable);
-  const seconds = options.timeout ?? 30;
+  const { timeout: seconds = 30, patience = 0 } = options;
   const { code, stdout, stderr } = await host.run(luaScript, {
     doing: options.doing,
     input: luaInput(
       ["wire", "admin-socket", "admin-shell"],
-      Buffer.concat([adminSockets, seconds, ...commands].map(lengthPrefixed)),
+      Buffer.concat([adminSockets, seconds, patience, ...commands].map(lengthPrefixed)),
     ),
-    timeout: 30 + seconds * Math.min(commands.length, 10),
+    timeout: 30 + patience + seconds * Math.min(commands.length, 10),
     accept: [0, unreachable, notInstalled],
     changes: options.changes,
   });

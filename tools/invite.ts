@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { Refused } from "../config/refused";
 import { say } from "../lab/command";
-import { lua } from "../providers/admin-shell";
+import { backupPause, lua } from "../providers/admin-shell";
 import { openHost } from "../providers/ssh/host";
 import { invitationCode, invitationText, invited, linksIn } from "./invitation";
 import { serverOf } from "./stack";
@@ -37,7 +37,8 @@ export async function main(args: string[]): Promise<number> {
     );
     const host = await openHost(server.host, server.name);
     try {
-      const links = linksIn(await lua(host, invitationCode(whom, days), { doing: "making an invitation" }));
+      const options = { doing: "making an invitation", patience: backupPause };
+      const links = linksIn(await lua(host, invitationCode(whom, days), options));
       process.stdout.write(given.link ? `${links.page ?? links.uri}\n` : invitationText(whom, links, days));
       return 0;
     } finally {

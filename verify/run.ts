@@ -1,6 +1,6 @@
 import { releaseOf } from "../config/features";
 import type { Server } from "../config/settings";
-import { lua } from "../providers/admin-shell";
+import { backupPause, lua } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
 import type { Check, Context } from "./check";
 import { FailedElsewhere, Untested } from "./check";
@@ -43,7 +43,10 @@ const timeout = 30;
 export async function verify(options: RunOptions): Promise<Report> {
   const { server, host } = options;
   await loadLibrary();
-  const version = await lua(host, "return prosody.version", { doing: "asking for Prosody's version" });
+  const version = await lua(host, "return prosody.version", {
+    doing: "asking for Prosody's version",
+    patience: backupPause,
+  });
   const expected = expectedOf(server, releaseOf(version));
   const chosen = checks.filter((check) => isMeant(check, options.only));
   const throwAway = await ThrowAway.begin(host);

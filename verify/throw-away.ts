@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { unicodeDomain } from "../config/domain-name";
-import { adminShell } from "../providers/admin-shell";
+import { adminShell, backupPause } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
 import { luaSource, luaString } from "../providers/lua";
 import type { Invitation } from "./check";
@@ -80,7 +80,7 @@ async function ask(host: Host, commands: string[]): Promise<string[]> {
   const replies = await adminShell(
     host,
     [...libraries, ...commands].map((code) => `> ${code}`),
-    { doing: "working with throw-away accounts", changes: true },
+    { doing: "working with throw-away accounts", changes: true, patience: backupPause },
   );
   const failed = replies.find(({ ok }) => !ok);
   if (failed) throw new Error(`${host.name}: throw-away accounts: Prosody answered: ${failed.text}`);

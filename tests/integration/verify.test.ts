@@ -247,6 +247,14 @@ describe.each(allReleases)("verify on %s", (release) => {
     );
   }, 60_000);
 
+  test("a server that is stopped for a moment, as by a backup, is waited for", async () => {
+    await host.exec("systemctl stop prosody");
+    const asked = stack.capture("verify", ...options(), "--only", "XEP-0199");
+    const isAsking = "until pgrep -f '[=]program' >/dev/null; do sleep 0.02; done";
+    await host.exec(`timeout 30 sh -c "${isAsking}"; sleep 1; systemctl start prosody`);
+    expect(await asked).toMatchObject({ code: 0 });
+  }, 90_000);
+
   test("where it can't run, it says why and ends with 2", async () => {
     await host.exec("systemctl stop prosody");
     const { code, stderr } = await stack.capture("verify", ...options());

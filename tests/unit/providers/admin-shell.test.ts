@@ -15,7 +15,7 @@ test("all commands go in one round trip, on standard input alone", async () => {
   ]);
   expect(host.ran).toHaveLength(1);
   expect(host.ran[0]!.script).not.toContain("s3cret");
-  expect(host.ran[0]!.input).toMatch(/\n3016\nserver:version\(\)29\nuser:password\("a@b","s3cret"\)$/);
+  expect(host.ran[0]!.input).toMatch(/\n301\n016\nserver:version\(\)29\nuser:password\("a@b","s3cret"\)$/);
   expect(host.ran[0]!.changes).toBe(false);
 });
 
