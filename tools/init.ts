@@ -10,7 +10,7 @@ import { say } from "../lab/command";
 import { namesFromDns } from "../verify/net/names";
 import { type Flags, given, type Place } from "./init/answers";
 import { askFor } from "./init/dialogue";
-import { dnsFindings } from "./init/dns";
+import { addressFindings, dnsFindings } from "./init/dns";
 import { type Finding, portFindings, prosodyFinding, type Survey, survey } from "./init/findings";
 import { confirmedHostKey, openAsRoot } from "./init/host";
 import { openStack, type Target, write } from "./init/open-stack";
@@ -155,6 +155,7 @@ async function findings(
   return [
     ...warnings.map((text) => ({ isWarning: true, text })),
     ...portFindings(server, found),
+    ...addressFindings(server),
     ...(await dnsFindings(server, namesFromDns(resolver), found.addresses)),
   ];
 }

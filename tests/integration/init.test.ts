@@ -243,6 +243,7 @@ describe("npm run init", () => {
     expect(text).toMatch(/^! Prosody 13\.0\.\S+ is running on the host/m);
     expect(text).toContain("npm run compare -- --stack second");
     expect(text).toContain("  Nothing else has the ports ");
+    expect(text).toContain(`! The DNS records send everybody to ${host.address}, a private address`);
     expect(parse(written("second")).config).toMatchObject({
       "prosody:domains": { "example.test": { certificate: chain, keyFile: tls.keyFile } },
       "prosody:jids": { "admin@example.test": secure, "bob@example.test": secure },

@@ -1,4 +1,4 @@
-import { dnsFindings } from "../../../../tools/init/dns";
+import { addressFindings, dnsFindings } from "../../../../tools/init/dns";
 import type { Names } from "../../../../verify/net/names";
 import { server } from "../../../fixtures/server";
 
@@ -117,4 +117,34 @@ test("resolvers that do not answer are no missing records", async () => {
       text: "DNS gave no answer about example.test (ETIMEOUT). `npm run verify` will tell whether it leads to the host.",
     },
   ]);
+});
+
+describe("a private address", () => {
+  const at = (address: string, published: { ipv4?: string; ipv6?: string }, target?: string) =>
+    addressFindings(
+      server({
+        host: { ...server().host, address },
+        dns: { ...server().dns, address: published, target },
+      }),
+    );
+
+  test("that would be published is told, with the option for another", () => {
+    expect(at("192.168.1.5", { ipv4: "192.168.1.5" })).toEqual([
+      {
+        isWarning: true,
+        text: "The DNS records send everybody to 192.168.1.5, a private address: nobody outside of its network gets there. If others are to, give the public one: pulumi config set --path prosody:dns.address.ipv4 ADDRESS (behind NAT, prosody:turn.externalAddress tells it, and serves calls, too).",
+      },
+    ]);
+    expect(at("10.0.0.5", {})).toHaveLength(1); // behind a jump host
+    expect(at("fd00::0:5", { ipv6: "fd00::5" })[0]!.text).toContain("prosody:dns.address.ipv6 ADDRESS");
+  });
+
+  test.each<[string, string, { ipv4?: string }, string | undefined]>([
+    ["is fine beside a public one", "192.168.1.5", { ipv4: "8.8.8.8" }, undefined],
+    ["is none that is public", "8.8.8.8", { ipv4: "8.8.8.8" }, undefined],
+    ["is none that a name stands for", "xmpp.example.test", {}, "xmpp.example.test"],
+    ["is not published where clients get a name", "10.0.0.5", {}, "xmpp.example.test"],
+  ])("%s", (_name, address, published, target) => {
+    expect(at(address, published, target)).toEqual([]);
+  });
 });
