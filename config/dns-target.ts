@@ -16,7 +16,12 @@ interface Surroundings {
   jump?: unknown;
   /** `turn.externalAddress`. */
   external: readonly string[];
+  /** The virtual hosts. */
+  domains: readonly string[];
 }
+
+/** What names end with that one network alone knows (RFC 6762, RFC 8375, and by custom). */
+const localName = /\.(lan|local|localdomain|internal|home\.arpa)$/;
 
 /** The section against others, each of which may have problems of its own. */
 export function checkDns(
@@ -33,17 +38,16 @@ export function checkDns(
   };
   checkNeeds(section, domains, report);
   if (isSound("address", "target") && !isBroken(ctx, "host"))
-    checkTarget(section, surroundingsOf(given), domains, report);
+    checkTarget(section, { ...surroundingsOf(given), domains }, report);
 }
 
 function checkTarget(
   section: Given,
   around: Surroundings,
-  domains: readonly string[],
   report: (option: string, message: string) => void,
 ): void {
   const { address, target } = settleTarget(section, around);
-  const isOurs = target === undefined || enclosing(target, domains) !== undefined;
+  const isOurs = target === undefined || enclosing(target, around.domains) !== undefined;
   if (!isOurs && section.address)
     report(
       "address",
@@ -91,11 +95,12 @@ export function settleDns(
   given: Given,
   { address, jump }: Pick<HostSettings, "address" | "jump">,
   { externalAddress }: Pick<TurnSettings, "externalAddress">,
+  domains: readonly string[],
 ): DnsSettings {
   const { provider = "none", ttl, caa, tlsa, takeOver, zones, apiToken, nameServer, key } = given;
   return {
     provider,
-    ...settleTarget(given, { address, jump, external: externalAddress }),
+    ...settleTarget(given, { address, jump, external: externalAddress, domains }),
     ttl: ttl ?? (provider === "cloudflare" ? 1 : 3600),
     caa: caa.map((issuer) => issuer.trim()),
     tlsa,
@@ -109,7 +114,8 @@ export function settleDns(
 }
 
 /**
- * A host that SSH reaches directly by a name is in DNS already: that name will do for everybody. Behind a jump host
+ * A host that SSH reaches directly by a name is in DNS already: that name will do for everybody, unless it is one that
+ * only a network of its own knows, and the virtual hosts are for all the world. Behind a jump host
  * neither name nor address says anything about where clients connect to; behind NAT it is the external address.
  */
 function settleTarget(
@@ -118,14 +124,15 @@ function settleTarget(
 ): Pick<DnsSettings, "address" | "target"> {
   const direct = around.jump === undefined ? (around.address ?? "") : "";
   if (address) return { address, target };
-  if (isIP(direct) === 0 && direct.includes(".")) return { address: {}, target: target ?? direct };
+  const isKnown = !localName.test(direct) || around.domains.some((domain) => localName.test(domain));
+  if (isIP(direct) === 0 && direct.includes(".") && isKnown) return { address: {}, target: target ?? direct };
   const known = [...around.external, direct];
   const [ipv4, ipv6] = [known.find(isIPv4), known.find(isIPv6)];
   return { address: { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6: canonicalIPv6(ipv6) }) }, target };
 }
 
 /** What of the unchecked sections matters here. */
-function surroundingsOf(given: { host?: unknown; turn?: unknown }): Surroundings {
+function surroundingsOf(given: { host?: unknown; turn?: unknown }): Omit<Surroundings, "domains"> {
   const { address, jump } = isMap(given.host) ? given.host : { address: given.host, jump: undefined };
   const external = isMap(given.turn) ? given.turn.externalAddress : undefined;
   return {

@@ -31,7 +31,7 @@ export const dns = () =>
             "Name that SRV records and aliases point to. Its address records are made when it lies in one of the virtual hosts' domains and `address` is known.",
           form: "host name",
           otherwise:
-            "`host.address` where that is a name and `address` is not given; else `xmpp.` and the virtual host",
+            "`host.address` where that is a name that others know (not in `.lan`, `.local`, `.internal` and the like) and `address` is not given; else `xmpp.` and the virtual host",
           example: "target: chat.example.com",
         }),
         address: z

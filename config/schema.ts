@@ -134,7 +134,12 @@ export const schema = (around: Surroundings) =>
           jids: [...jids, ...jidsFile],
           admins,
           ports,
-          dns: settleDns(dns, host, turn),
+          dns: settleDns(
+            dns,
+            host,
+            turn,
+            rest.domains.map(({ name }) => name),
+          ),
           conference: { ...conference, enabled: conference.enabled && !isTakenOut("muc", rest) },
           proxy65: {
             ...proxy65,

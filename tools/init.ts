@@ -152,11 +152,12 @@ async function findings(
   resolver: string | undefined,
 ): Promise<Finding[]> {
   const server = servers[0]!;
+  const names = namesFromDns(resolver);
   return [
     ...warnings.map((text) => ({ isWarning: true, text })),
     ...portFindings(server, found),
-    ...addressFindings(server),
-    ...(await dnsFindings(server, namesFromDns(resolver), found.addresses)),
+    ...(await addressFindings(server, names)),
+    ...(await dnsFindings(server, names, found.addresses)),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { isIP, isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { certificateNames } from "../../config/certificate-names";
 import { canonicalIPv6 } from "../../config/host-address";
 import type { Domain, Server } from "../../config/settings";
@@ -42,19 +42,20 @@ export async function dnsFindings(server: Server, names: Names, own: readonly st
 }
 
 /** Whether clients would be sent to a private address, by which SSH reaches the host, because nothing names another. */
-export function addressFindings({ host: { address }, dns }: Server): Finding[] {
-  if (isIP(address) === 0 || !isPrivate(address)) return [];
-  const own = isIPv6(address) ? canonicalIPv6(address) : address;
+export async function addressFindings({ host, dns }: Server, names: Names): Promise<Finding[]> {
+  const own = (await names.addresses(host.address).catch(() => [])).map((address) =>
+    isIPv6(address) ? canonicalIPv6(address) : address,
+  );
   const published = Object.values(dns.address);
-  // Behind a jump host nothing is, and the findings show records of the host's own address.
-  if (published.length > 0 ? !published.includes(own) : dns.target !== undefined) return [];
-  const family = isIPv6(address) ? "ipv6" : "ipv4";
-  return [
-    {
+  // Where nothing is published, the findings show records of the host's own address.
+  const isSentTo = (address: string) =>
+    published.length > 0 ? published.includes(address) : dns.target === undefined;
+  return own
+    .filter((address) => isPrivate(address) && isSentTo(address))
+    .map((address) => ({
       isWarning: true,
-      text: `The DNS records send everybody to ${own}, a private address: nobody outside of its network gets there. If others are to, give the public one: pulumi config set --path prosody:dns.address.${family} ADDRESS (behind NAT, prosody:turn.externalAddress tells it, and serves calls, too).`,
-    },
-  ];
+      text: `The DNS records send everybody to ${address}, a private address: nobody outside of its network gets there. If others are to, give the public one: pulumi config set --path prosody:dns.address.${isIPv6(address) ? "ipv6" : "ipv4"} ADDRESS (behind NAT, prosody:turn.externalAddress tells it, and serves calls, too).`,
+    }));
 }
 
 /** Address records of names that are on a certificate only, such as the domain itself. */

@@ -53,6 +53,20 @@ describe("where clients are sent to", () => {
     ["nothing, behind a jump host", { address: "10.0.0.2", jump }, {}, {}],
     ["nothing, behind one of some name", { address: "a.internal", jump }, {}, {}],
     ["nothing, by a name without a domain", { address: "pi" }, {}, {}],
+    ...["pi.lan", "pi.local", "pi.localdomain", "PI.internal", "pi.home.arpa"].map(
+      (address): [string, object, object, object] => [
+        `nothing, by a name of one network: ${address}`,
+        { address },
+        {},
+        {},
+      ],
+    ),
+    [
+      "a given target, by a name of one network",
+      { address: "pi.lan" },
+      { target: "pi.lan" },
+      { target: "pi.lan" },
+    ],
     [
       "a given address",
       { address: "host.example.net" },
@@ -69,7 +83,17 @@ describe("where clients are sent to", () => {
     expect(dns(host, given)).toEqual({ ...none, ...expected });
   });
 
+  test("a name of the network that the virtual hosts are in", () => {
+    const config = {
+      host: { ...good().host, address: "pi.lan" },
+      domains: { "chat.lan": { selfSigned: true } },
+      jids: {},
+    };
+    expect(server(config).dns).toMatchObject({ target: "pi.lan", address: {} });
+  });
+
   test.each<[string, string, string | string[], object]>([
+    ["of a host with a name of one network", "pi.lan", "203.0.113.9", { ipv4: "203.0.113.9" }],
     ["of a private host", "192.168.1.7", "203.0.113.9", { ipv4: "203.0.113.9" }],
     [
       "beside the own one of version 6",
