@@ -73,10 +73,11 @@ async function write(
     await nameServer.change(zone, { name, type, ttl, remove, add, unless });
   } catch (error) {
     if (!(error instanceof Taken)) throw error;
+    // The engine deletes last: what the stack itself has made under the name is still there, too.
     throw new Error(
       type === "CNAME"
-        ? `name server ${nameServer.name}: ${name} already has records of other types, beside which no alias (CNAME) can stand. Remove them there, or give the service another subdomain.`
-        : `name server ${nameServer.name}: ${name} is an alias (CNAME) there, beside which no ${type} record can stand. Remove it, or choose another name.`,
+        ? `name server ${nameServer.name}: ${name} already has records of other types, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; or give the service another subdomain.`
+        : `name server ${nameServer.name}: ${name} is an alias (CNAME) there, beside which no ${type} record can stand. Remove it there, even if this stack made it, and run pulumi up again; or choose another name.`,
     );
   }
 }

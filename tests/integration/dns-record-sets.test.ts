@@ -139,8 +139,8 @@ describe("by dynamic updates", () => {
       expect(
         outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason.message : "done")),
       ).toEqual([
-        `name server ${zone.machine.address}:53: c.example.test is an alias (CNAME) there, beside which no A record can stand. Remove it, or choose another name.`,
-        `name server ${zone.machine.address}:53: d.example.test already has records of other types, beside which no alias (CNAME) can stand. Remove them there, or give the service another subdomain.`,
+        `name server ${zone.machine.address}:53: c.example.test is an alias (CNAME) there, beside which no A record can stand. Remove it there, even if this stack made it, and run pulumi up again; or choose another name.`,
+        `name server ${zone.machine.address}:53: d.example.test already has records of other types, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; or give the service another subdomain.`,
         "done",
       ]);
       await zone.byHand(...["c", "d", "e"].map((name) => `update delete ${name}.example.test`));

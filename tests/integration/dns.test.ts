@@ -121,6 +121,21 @@ describe("by dynamic updates", () => {
       expect(await stack.drift()).toEqual(clean);
     }, 120_000);
 
+    test("a name that was an alias becomes the target, and an alias again, once it is removed by hand", async () => {
+      for (const { target, reason, type } of [
+        { target: "conference.example.test", reason: "Remove it there, even if", type: "CNAME" },
+        { target: undefined, reason: "Remove them there, even if", type: "A" },
+      ]) {
+        await stack.configure({ dns: dns({ target }) });
+        expect(await stack.up()).toMatchObject({ code: 1, text: expect.stringContaining(reason) });
+        await zone.byHand(`update delete conference.example.test ${type}`);
+        const { code, text } = await stack.up();
+        expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
+        expect(await stack.drift()).toEqual(clean);
+      }
+      expect(await zone.records()).toEqual(expected());
+    }, 200_000);
+
     test("a changed port changes its records, one that is off has none", async () => {
       await stack.configure({
         ports: { clientStarttls: 15222, clientDirectTls: false, server: 15269 },
