@@ -73,7 +73,7 @@ export const dns = () =>
         }),
         takeOver: flag().prefault(false).meta({
           description:
-            "Replace SRV and CNAME records that are there already and say something else. Otherwise they are an error that names them. (Only with `rfc2136`.)",
+            "Replace A, AAAA, CNAME and SRV records that are there already and say something else. Otherwise they are an error that names them; so is an alias where another type is wanted, in any case. (Only with `rfc2136`.)",
         }),
         zones: z
           .record(z.string().superRefine(accepting(parseDomain)), zoneId(), zonesHelp)
