@@ -101,12 +101,20 @@ function set_account(user, host, password, replace, verifier)
   return stored_account(user, host)
 end
 
+-- Fails for an account of a domain that has become a component: what is deleted of a user is all that has the name,
+-- so that a room of the same name would go, too.
+function refuse_component(user, host)
+  if not config.get(host, "component_module") or not stored_account(user, host) then return end
+  local encode = storagemanager.olddm.path_encode
+  local place, file = prosody.paths.data .. "/" .. encode(host), "accounts/" .. encode(user) .. ".dat"
+  error(host .. " is a component now, where a room may have the name of the account, so nothing was deleted. Its data stay in " .. place .. " (or in the database). Make the domain a virtual host again and run pulumi up, which deletes the account, before it is a component; or move what the account has away by hand, " .. file .. " among it", 0)
+end
+
 -- Removes an account with the user's data. False when the server does not have the host.
 function delete_account(user, host)
   if not prosody.hosts[host] then return false end
-  if prosody.hosts[host].type == "local" and stored_account(user, host) then
-    must(usermanager.delete_user(user, host))
-  end
+  refuse_component(user, host)
+  if stored_account(user, host) then must(usermanager.delete_user(user, host)) end
 end
 
 -- The storages that the data of a host's users are in: { [name] = driver }
@@ -121,9 +129,9 @@ function storage_drivers(host)
   return drivers
 end
 
--- The data directory, if a host that the server has keeps all data of its users in the internal storage.
+-- The data directory, if a virtual host that the server has keeps all data of its users in the internal storage.
 function data_directory(host)
-  if not prosody.hosts[host] then return nil end
+  if not prosody.hosts[host] or prosody.hosts[host].type ~= "local" then return nil end
   for name in pairs(storage_drivers(host)) do
     if name ~= "internal" then return nil end
   end

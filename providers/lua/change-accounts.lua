@@ -49,12 +49,20 @@ elseif #deletions > 0 or not ask then
   for _, operation in ipairs(loaded and {} or ask and deletions or operations) do operation.error = load_error end
   if loaded then
     assert(load(library, "=accounts"))()
-    for _, operation in ipairs(deletions) do prepare_host(operation.host) end
     data = prosody.paths.data
+    for _, operation in ipairs(deletions) do
+      prepare_host(operation.host)
+      local ok, reason = pcall(refuse_component, operation.user, operation.host)
+      if not ok then operation.error = reason end
+    end
   end
 end
 if data then
-  for operation in pairs(write_archives(deletions, data)) do operation.unsaved = true end
+  local accepted = {}
+  for _, operation in ipairs(deletions) do
+    if not operation.error then accepted[#accepted + 1] = operation end
+  end
+  for operation in pairs(write_archives(accepted, data)) do operation.unsaved = true end
 end
 if loaded then become_prosody() end
 

@@ -124,6 +124,32 @@ describe.each(everywhere)("deletions of accounts on %s", (_title, release) => {
     expect(await read(host, state)).toBeUndefined();
   }, 60_000);
 
+  test("an account of a domain that became a component is told, and the room of its name stays", async () => {
+    await prosody.configure("example.test", "other.test");
+    const state = await create(host, account("x", "p", { jid: "team@other.test" }));
+    await prosody.configure("example.test");
+    await prosody.host.exec(
+      `echo 'Component "other.test" "muc"' >> /etc/prosody/prosody.cfg.lua; cd /var/lib/prosody/other%2etest; ` +
+        "install -d -o prosody -g prosody config; echo 'return { _jid = \"team@other.test\" };' | " +
+        "install -m 0600 -o prosody -g prosody /dev/stdin config/team.dat",
+    );
+    const files = ["./other%2etest/accounts/team.dat", "./other%2etest/config/team.dat"];
+    for (const bring of [() => prosody.start(), () => prosody.host.exec("systemctl stop prosody")]) {
+      await bring();
+      await expect(remove(host, state)).rejects.toThrow(
+        /^other\.test is a component now, .* stay in \/var\/lib\/prosody\/other%2etest .* accounts\/team\.dat/,
+      );
+      expect(await prosody.files("team")).toEqual(expect.arrayContaining(files));
+    }
+    expect(await prosody.host.exec("ls /var/backups/prosody-pulumi | grep team@ || true")).toBe("");
+    expect(await read(host, state)).toEqual(state);
+    await prosody.host.exec("rm /var/lib/prosody/other%2etest/accounts/team.dat");
+    await prosody.start();
+    await remove(host, state);
+    expect(await prosody.files("team")).toContain("./other%2etest/config/team.dat");
+    await prosody.configure("example.test", "other.test");
+  }, 60_000);
+
   test("without an archive nothing is deleted", async () => {
     const state = await create(host, account("kept"));
     await prosody.host.exec(
