@@ -6,6 +6,7 @@ local storagemanager = require "core.storagemanager"
 local config = require "core.configmanager"
 local stringprep = require "util.encodings".stringprep
 local json = require "util.json"
+local lfs = require "lfs"
 local log = require "util.logger".init("usermanager")
 
 -- The account as it is stored: its SCRAM verifier (RFC 5802), or an empty table when it has no password.
@@ -110,13 +111,6 @@ function refuse_component(user, host)
   error(host .. " is a component now, where a room may have the name of the account, so nothing was deleted. Its data stay in " .. place .. " (or in the database). Make the domain a virtual host again and run pulumi up, which deletes the account, before it is a component; or move what the account has away by hand, " .. file .. " among it", 0)
 end
 
--- Removes an account with the user's data. False when the server does not have the host.
-function delete_account(user, host)
-  if not prosody.hosts[host] then return false end
-  refuse_component(user, host)
-  if stored_account(user, host) then must(usermanager.delete_user(user, host)) end
-end
-
 -- The storages that the data of a host's users are in: { [name] = driver }
 function storage_drivers(host)
   local drivers, storage = {}, config.get(host, "storage")
@@ -127,6 +121,31 @@ function storage_drivers(host)
   add()
   if type(storage) == "table" then for store in pairs(storage) do add(store) end end
   return drivers
+end
+
+-- Makes sure of a deletion that `delete` carries out: Prosody takes one for done even if a storage failed. An account of
+-- which something is left stays an account, so that the next deletion finds it.
+function delete_whole(user, host, delete)
+  local accounts = storagemanager.open(host, "accounts")
+  local account = accounts:get(user)
+  local ok, err = delete(user, host)
+  for name, driver in pairs(ok and storage_drivers(host) or {}) do
+    local directory = name == "internal" and prosody.paths.data .. "/" .. storagemanager.olddm.path_encode(host)
+    if driver.purge and (not directory or lfs.attributes(directory)) then
+      local done, reason = driver:purge(user)
+      if not done and reason then ok, err = false, reason end
+    end
+  end
+  if ok and not stored_account(user, host) then return end
+  if account then accounts:set(user, account) end
+  error("not all data of " .. user .. "@" .. host .. " could be deleted (what there was is archived): " .. tostring(err), 0)
+end
+
+-- Removes an account with the user's data. False when the server does not have the host.
+function delete_account(user, host)
+  if not prosody.hosts[host] then return false end
+  refuse_component(user, host)
+  if stored_account(user, host) then delete_whole(user, host, usermanager.delete_user) end
 end
 
 -- The data directory, if a virtual host that the server has keeps all data of its users in the internal storage.

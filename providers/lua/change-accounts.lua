@@ -81,7 +81,7 @@ local function offline(operation)
   local user, host = operation.user, operation.host
   prepare_host(host)
   if operation.action == "delete" then
-    return account_json(function() assert(require "core.storagemanager".purge(user, host)) end)
+    return account_json(delete_whole, user, host, require "core.storagemanager".purge)
   end
   if not is_configured(host) then return problem(host .. " is not among Prosody's virtual hosts") end
   prepare_accounts(host)

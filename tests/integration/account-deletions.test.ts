@@ -150,6 +150,30 @@ describe.each(everywhere)("deletions of accounts on %s", (_title, release) => {
     await prosody.configure("example.test", "other.test");
   }, 60_000);
 
+  test("what a storage does not delete is told, and the account stays to be deleted", async () => {
+    const state = await create(host, account("stuck"));
+    await prosody.host.exec(
+      "cd /var/lib/prosody/example%2etest && install -d -o prosody -g prosody private && echo 'return { };' | " +
+        "install -m 0600 -o prosody -g prosody /dev/stdin private/stuck.dat; mount --bind private private; mount -o remount,bind,ro private",
+    );
+    try {
+      for (const command of ["start", "stop"]) {
+        await prosody.host.exec(`systemctl ${command} prosody`);
+        await expect(remove(host, state)).rejects.toThrow(
+          "not all data of stuck@example.test could be deleted (what there was is archived): ",
+        );
+        expect(await read(host, state)).toEqual(state);
+      }
+    } finally {
+      await prosody.host.exec("umount /var/lib/prosody/example%2etest/private");
+      await prosody.start();
+    }
+    expect(await prosody.logIn("stuck", "p")).toEqual(success("stuck"));
+    await remove(host, state);
+    expect(await prosody.files("stuck")).toEqual([]);
+    expect(await read(host, state)).toBeUndefined();
+  }, 60_000);
+
   test("without an archive nothing is deleted", async () => {
     const state = await create(host, account("kept"));
     await prosody.host.exec(
