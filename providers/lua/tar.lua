@@ -60,24 +60,30 @@ end
 -- it is gone. What is written to meanwhile has the size that it had.
 -- Raises an error when it can't be read or written.
 local function add_file(archive, file)
+  local input, reason = io.open(file.path, "rb")
   local found = lfs.attributes(file.path)
   if not found then return end
+  if not input then error(reason, 0) end
+  -- Prosody replaces files: what has the name by now may have another size than what is open.
+  local length = assert(input:seek "end")
+  assert(input:seek "set")
   local function write(text) assert(archive:write(text)) end
   if #file.name > 100 then
     local name = file.name .. "\0"
     write(header("././@LongLink", "L", #name, 0, owner_of "/", 0))
     write(padded(name, #name + -#name % 512))
   end
-  write(header(file.name, "0", found.size, mode_of(found.permissions), owner_of(file.owner), found.modification))
-  local input = assert(io.open(file.path, "rb"))
-  local left = found.size
+  write(header(file.name, "0", length, mode_of(found.permissions), owner_of(file.owner), found.modification))
+  local left = length
   while left > 0 do
     local size = math.min(left, 65536)
-    write(padded(input:read(size) or "", size))
+    local text, why = input:read(size)
+    if why then error(why, 0) end
+    write(padded(text or "", size))
     left = left - size
   end
   input:close()
-  write(("\0"):rep(-found.size % 512))
+  write(("\0"):rep(-length % 512))
 end
 
 local function end_archive(archive)
