@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { unicodeDomain } from "../config/domain-name";
+import { archiveDirectory, pack } from "./archive";
 import { type Stored, verifierOf } from "./facts/accounts";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
 import { type Verifier, verifier } from "./scram";
-import { sh } from "./ssh/quote";
+import { raw, sh } from "./ssh/quote";
 
 /**
  * `set`: make the account, or give it a password if it has none. `replace`: the same, and set the password in any
@@ -13,9 +14,6 @@ import { sh } from "./ssh/quote";
 export type AccountChange =
   | { action: "set" | "replace"; jid: string; password: string }
   | { action: "delete"; jid: string };
-
-/** Archives of deleted accounts; only root may look. */
-export const archiveDirectory = "/var/backups/prosody-pulumi";
 
 /**
  * Carries out one change, in one round trip with all that arrive at the same time: in the running server over its
@@ -115,14 +113,14 @@ async function withoutProsody(
 /** Archives and removes the files of a user below the data directory, if there are any. */
 export function removeFiles(jid: string, archive: string): string {
   const [user, domain] = split(jid).map(fileName);
-  return sh`cd /var/lib/prosody 2>/dev/null || exit 0
+  return sh`${raw(pack)}cd /var/lib/prosody 2>/dev/null || exit 0
 umask 077
 set --
 for file in ${domain!}/*/${user!}.dat ${domain!}/*/${user!}.list ${domain!}/*/${user!}.lidx; do
   [ -f "$file" ] && set -- "$@" "$file"
 done
 if [ $# -gt 0 ]; then
-  mkdir -p -m 700 ${archiveDirectory} && tar -czf ${archive} -- "$@" && rm -- "$@" || exit 1
+  mkdir -p -m 700 ${archiveDirectory} && pack ${archive} -- "$@" && rm -- "$@" || exit 1
 fi`;
 }
 

@@ -1,3 +1,4 @@
+import { pack } from "./archive";
 import type { Host } from "./host";
 
 /** Below it is everything that this program puts on a host for modules and the web client. */
@@ -26,12 +27,12 @@ ${listing}`;
 
 /** Reads a directory's path and a name, and keeps the directory's content in an archive of that name. */
 export const archive = `set -eu
-umask 077
+${pack}umask 077
 read -r path; read -r name
 [ -d "$path" ] || exit 0
 mkdir -p /var/backups/prosody-pulumi
 archive=/var/backups/prosody-pulumi/$name-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
-tar -C "$path" -czf "$archive" .
+pack "$archive" -C "$path" .
 echo "$archive"
 `;
 

@@ -32,8 +32,14 @@ export async function save(
     },
   };
   const path = `${archives}/replaced-${manifest.date.replace(/[-:]|\.\d+/g, "")}.tar.gz`;
-  const target = to === "host" ? sh`umask 077; mkdir -p ${archives}; exec 3>${path} >&2` : "exec 3>&1 >&2";
-  const { stderr } = await host.run(`${target}\n${luaScript}`, {
+  const target =
+    to === "host" ? sh`umask 077; mkdir -p ${archives}; exec 3>${`${path}.part`} >&2` : "exec 3>&1 >&2";
+  // An archive on the host has its name once it is whole.
+  const end =
+    to === "host"
+      ? sh` && mv ${`${path}.part`} ${path} || { code=$?; rm -f ${`${path}.part`}; exit $code; }`
+      : "";
+  const { stderr } = await host.run(`${target}\n(\n${luaScript}\n)${end}`, {
     doing: "backing up Prosody's data",
     input: luaInput(
       ["wire", "common", "prosody", "databases", "backup"],

@@ -1,3 +1,4 @@
+import { pack } from "../archive";
 import type { Host } from "../host";
 import { luaSource } from "../lua";
 import { directory, mainFile, stagedFile } from "./scripts";
@@ -13,7 +14,7 @@ const archives = "/var/backups/prosody-pulumi";
  * Prosody's libraries knows one.
  */
 const head = `umask 077
-program=$(cat)
+${pack}program=$(cat)
 PROSODYCTL=$(command -v prosodyctl) || exit 0
 export PROSODYCTL
 read -r interpreter < "$PROSODYCTL"
@@ -115,7 +116,7 @@ done < "$copy/.databases"
 if in_files "$new"; then
   cd "$base"
   files -print > "$copy/.replaced" &&
-    { [ ! -s "$copy/.replaced" ] || tar -czf "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
+    { [ ! -s "$copy/.replaced" ] || pack "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
     refuse "files of an earlier storage can't be put aside"
   ( cd "$fresh" && files -print0 | xargs -0r cp -a --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
   while read -r file; do [ -e "$fresh/$file" ] || rm -f "$file"; done < "$copy/.replaced"
@@ -140,11 +141,11 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   stamp=$(date -u +%Y%m%dT%H%M%SZ)
   archive=${archives}/storage-$stamp.tar.gz
   # The list of places goes last, with the copy: while it is there, this is not done.
-  tar -C "$copy" --exclude=./.places --exclude=./.databases -czf "$archive.part" . && mv "$archive.part" "$archive" || exit 1
+  pack "$archive" -C "$copy" --exclude=./.places --exclude=./.databases .
   # Files beside a database, and a database beside files, may have what the old storage did not look at: they are kept.
   if in_files "$old" && ! in_files "$new"; then
     cd "$base"
-    case "$old" in *sql*) files -print | tar -czf "${archives}/storage-files-$stamp.tar.gz" -T -;; esac
+    case "$old" in *sql*) files -print | pack "${archives}/storage-files-$stamp.tar.gz" -T -;; esac
     files -print0 | xargs -0r rm
   fi
   databases "$new" > "$copy/.databases"

@@ -1,3 +1,4 @@
+import { pack } from "../archive";
 import { luaScript } from "../lua";
 
 /** Where Prosody's configuration is, on Debian as on Fedora. */
@@ -169,11 +170,11 @@ echo "service $state"
 ${inspect}`;
 
 /** Before a deletion: the files as they are, in a dated archive. Prints its path. Input: a file per line. */
-export const archive = `${shared}
+export const archive = `${shared}${pack}
 [ -d "$original" ] || exit 0
 archive=/var/backups/prosody-pulumi/configuration-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
 while read -r file; do there "$file" && echo "etc/prosody/$file"; done > "$original/archived"
-tar -C / -czf "$archive" -T "$original/archived" && rm "$original/archived" && echo "$archive"
+pack "$archive" -C / -T "$original/archived" && rm "$original/archived" && echo "$archive"
 `;
 
 /**

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certificate";
+import { pack } from "../archive";
 import { caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
 import type { Handler } from "../handler";
 import type { Host, RunResult } from "../host";
@@ -251,8 +252,8 @@ ${raw(forgetAuthority)}
 ${raw(adopted ? "exit 0" : "")}
 [ -e /etc/letsencrypt/renewal/${domain}.conf ] || exit 0
 set -e
-install -d -m 0700 /var/backups/prosody-pulumi
-tar -C / -czhf "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
+${raw(pack)}install -d -m 0700 /var/backups/prosody-pulumi
+pack "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" -C / -h etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
 if command -v certbot >/dev/null; then certbot delete --non-interactive --cert-name ${domain} 2>&1
 else rm -rf /etc/letsencrypt/live/${domain} /etc/letsencrypt/archive/${domain} /etc/letsencrypt/renewal/${domain}.conf; fi`,
     {

@@ -157,8 +157,14 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
 
   test("--replace archives what was there, and the running server goes on with the backup's data", async () => {
     await fresh.exec(
-      "prosodyctl deluser bob@example.test; printf 'x\\nx\\n' | prosodyctl adduser late@example.test",
+      "prosodyctl deluser bob@example.test; printf 'x\\nx\\n' | prosodyctl adduser late@example.test\n" +
+        "printf '#!/bin/sh\\n/usr/bin/tar \"$@\" || exit\ncase $1 in -c*) exit 2;; esac\n' > /usr/local/bin/tar; chmod 755 /usr/local/bin/tar",
     );
+    expect(await tool("restore", file, "--replace")).toMatchObject({ code: 1 });
+    expect(
+      await fresh.exec("rm /usr/local/bin/tar; ls /var/backups/prosody-pulumi | grep replaced || true"),
+    ).toBe("");
+    expect(await login(server(fresh), { jid: "late@example.test", password: "x" })).toHaveProperty("jid");
     const run = await tool("restore", file, "--replace");
     expect(run).toEqual({
       code: 0,

@@ -290,7 +290,7 @@ describe("delete", () => {
 
   test("without Prosody removes the files", async () => {
     const host = new FakeHost({
-      answers: { [luaScript]: { code: 78 }, "/^cd \\/var\\/lib\\/prosody/": "" },
+      answers: { [luaScript]: { code: 78 }, "/\\ncd \\/var\\/lib\\/prosody/": "" },
     });
     await remove(host, state());
     expect(host.scripts[1]).toContain("example%2etest'/*/alice.dat");
@@ -299,6 +299,6 @@ describe("delete", () => {
   test("names files as Prosody does", () => {
     const script = removeFiles("ü%.+@example.test", "/backup.tar.gz");
     expect(script).toContain("'example%2etest'/*/'%c3%bc%25%2e%2b'.lidx");
-    expect(script).toContain("tar -czf /backup.tar.gz -- ");
+    expect(script).toContain("pack /backup.tar.gz -- ");
   });
 });

@@ -53,7 +53,7 @@ function hostWith(before: string, after = good) {
 /** Runs the end of a script, from the archive on, with stand-ins for what it calls. */
 function runHere(script: string, { tar = "", certbot = "certbot() { echo certbot; }; " }) {
   const end = script.slice(script.indexOf("set -e\n"));
-  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; rm() { echo "rm $*"; }; ${certbot}PATH=/none\n`;
+  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; mv() { :; }; rm() { echo "rm $*"; }; ${certbot}PATH=/none\n`;
   const { status, stdout } = spawnSync("sh", ["-c", standIns + end], { encoding: "utf8" });
   return { code: status, ran: stdout.trim().split("\n") };
 }
@@ -240,7 +240,10 @@ test("a wildcard that can't be had over port 80 is told as such", () =>
 test("without its archive nothing is deleted", async () => {
   const host = hostWith(good);
   await acmeCertificateHandler.delete(host, state);
-  expect(runHere(host.changes[0]!, { tar: "exit 2" })).toEqual({ code: 2, ran: ["tar"] });
+  expect(runHere(host.changes[0]!, { tar: "exit 2" })).toEqual({
+    code: 1,
+    ran: ["tar", expect.stringMatching(/^rm -f \S+\.part$/)],
+  });
   expect(runHere(host.changes[0]!, {})).toEqual({ code: 0, ran: ["tar", "certbot"] });
 });
 
