@@ -138,6 +138,18 @@ end
 -- The file of an SQLite database, whatever the words of its configuration.
 local function file_of(sql) return (resolve(data, sql.database or "prosody.sqlite"):gsub("/%./", "/")) end
 
+-- Where a database is: name, host and port, which a connection string of libpq says in its own words. How it is reached
+-- (user, password, TLS) makes it no other.
+local function place_of(sql)
+  local text, said = tostring(sql.database or ""), {}
+  if text:find("=", 1, true) and not text:find("://", 1, true) then
+    for name, value in (text .. " "):gmatch "(%w+)%s*=%s*([^'%s]%S*)%s" do said[name] = value end
+    for name, value in text:gmatch "(%w+)%s*=%s*(%b'')" do said[name] = value end
+    text = said.dbname or text
+  end
+  return text, tostring(said.host or sql.host or ""), tostring(said.port or sql.port or "")
+end
+
 if mode ~= "places" then
   local fresh, done = mode == "import" and directory .. "/.new", {} -- hosts share the table
   if fresh and not config.get("*", "sql") then config.set("*", "sql", { driver = "SQLite3" }) end
@@ -290,14 +302,13 @@ if mode == "places" then
   for _, host in ipairs(configured()) do
     local storage = config.get(host, "storage") or config.get(host, "default_storage") or "internal"
     local sql = config.get(host, "sql") or { driver = "SQLite3" }
-    local database = sql.database or ""
+    local database, at, port = place_of(sql)
     if sql.driver == "SQLite3" then
       database = file_of(sql)
       if database:sub(1, #data + 1) == data .. "/" then database = database:sub(#data + 2) end
     end
     local uses_sql = storage == "sql" or (type(storage) == "table" and canonical(storage):find("ssql", 1, true))
-    io.write(uses_sql and table.concat({ "sql", sql.driver, tostring(database), tostring(sql.host or ""),
-      tostring(sql.port or "") }, " ") or "internal", type(storage) == "table" and canonical(storage) or "", "\n")
+    io.write(uses_sql and table.concat({ "sql", sql.driver, database, at, port }, " ") or "internal", type(storage) == "table" and canonical(storage) or "", "\n")
   end
 elseif mode == "empty" then
   local empty = true

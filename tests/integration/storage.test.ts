@@ -171,6 +171,24 @@ describe.each(allReleases)("the storage on %s", (release) => {
     expect(await seen()).toEqual(before);
   }, 180_000);
 
+  test("another way to the same database moves nothing, and is tried first", async () => {
+    const kept = await archives();
+    const way = (tls?: boolean) => ({
+      postgresql: { host: "www.example.test", database: "elsewhere", password: secret(password), tls },
+    });
+    await stack.configure({ storage: way() }); // no public authority signed its certificate
+    expect(await stack.up()).toEqual({
+      code: 1,
+      text: expect.stringContaining(" can't be used: "),
+    });
+    expect(await seen()).toEqual(before);
+    await stack.configure({ storage: way(false) });
+    expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
+    expect(await seen()).toEqual(before);
+    expect(await stack.drift()).toEqual(clean);
+    expect(await archives()).toBe(kept);
+  }, 180_000);
+
   test("back to files: everything is there, and the database keeps what it has", async () => {
     await stack.configure({ storage: "internal" });
     expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
