@@ -90,9 +90,7 @@ export async function change(
   // change may have been what stopped it. One that is masked is its service's to unmask.
   const isUp = isRunning(before);
   const isFirst = !before.known && before.service !== "masked";
-  const mayMove =
-    !before.model || before.cutOff !== undefined || storageOf(before.model) !== storageOf(model);
-  const isMoved = mayMove && (await moveStorage(host).catch((error) => discard(host, error)));
+  const isMoved = await move(host, before, model);
   try {
     await host.run(scripts.swap, {
       doing: "replacing Prosody's configuration",
@@ -126,6 +124,12 @@ export async function change(
 /** Whether the service runs, or is on its way to. */
 function isRunning({ service }: Found): boolean {
   return ["active", "reloading", "activating"].includes(service);
+}
+
+/** Moves the data if the staged configuration may keep them elsewhere. Returns whether {@link keepOldStorage} follows. */
+async function move(host: Host, { model, cutOff }: Found, staged: Model): Promise<boolean> {
+  const mayMove = !model || cutOff !== undefined || storageOf(model) !== storageOf(staged);
+  return mayMove && moveStorage(host).catch((error) => discard(host, error));
 }
 
 /** Digest of where a configuration keeps the data. */
@@ -227,8 +231,8 @@ export async function adopt(host: Host, paths: string[]): Promise<void> {
 
 /**
  * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
- * checks: the original is not ours to judge.
- * @throws Error when the server was running and does not run with the original
+ * checks: the original is not ours to judge. The data move to the storage of a server that was there before.
+ * @throws Error when they can't, or when the server was running and does not run with the original
  */
 export async function putBack(host: Host, paths: string[]): Promise<void> {
   const names = paths.map(relative);
@@ -240,31 +244,38 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   });
   if (code !== 0 || !stdout.trim()) return;
   const list = lines(...names.map((name) => `drop ${name}`));
-  await host.run(scripts.stage, {
+  const { stdout: checked } = await host.run(scripts.stage + scripts.inspect, {
     doing: "fetching the original configuration",
-    input: Buffer.concat([list, lines("end")]),
+    input: Buffer.concat([list, lines("end"), inspectInput(scripts.stagedFile, "load")]),
     changes: true,
   });
+  const staged = marked(checked, "model") as Model | undefined;
+  const isUp = left !== undefined && isRunning(left);
+  const isMoved = left !== undefined && staged !== undefined && (await move(host, left, staged));
   await host.run(scripts.swap, {
     doing: "putting the original configuration back",
-    input: Buffer.concat([lines(left && isRunning(left) ? "active" : "inactive"), list]),
+    input: Buffer.concat([lines(isUp ? "active" : "inactive"), list]),
     changes: true,
   });
   await host.run(scripts.settle, {
     doing: "forgetting the original configuration",
-    input: Buffer.concat([lines("done"), list]),
+    input: Buffer.concat([lines(isMoved ? "more" : "done"), list]),
     changes: true,
   });
   const original = await find(host, []);
-  if (!original?.model || !isRunning(original)) return;
-  const model = knowing(original.model, left?.model);
-  await converge(host, model)
-    .catch(() => converge(host, model, true))
-    .catch((error: Error) => {
-      throw new Error(
-        `the original configuration is back, but Prosody does not run with it: ${error.message}`,
-      );
-    });
+  if (original?.model && (isRunning(original) || (isMoved && isUp))) {
+    const model = knowing(original.model, left?.model);
+    await converge(host, model, !isRunning(original))
+      .catch(() => converge(host, model, true))
+      .catch((error: Error) => {
+        throw new Error(
+          `the original configuration is back, but Prosody does not run with it: ${error.message}`,
+        );
+      });
+  }
+  if (!isMoved) return;
+  await keepOldStorage(host);
+  await forget(host);
 }
 
 function candidate(name: string, target: Target): string {

@@ -89,4 +89,20 @@ describe.each(Object.entries(theirs))("a server with %s", (_title, storage) => {
     },
     240_000,
   );
+
+  test("a destroy brings them back to the storage of the configuration from before", async () => {
+    expect(await stack.destroy()).toEqual({
+      code: 0,
+      text: expect.any(String),
+    });
+    expect(await host.exec("grep -c pulumi /etc/prosody/prosody.cfg.lua || true")).toBe("0\n");
+    for (const command of ["is-active", "restart"]) {
+      await host.exec(
+        `systemctl ${command} prosody; for i in $(seq 100); do ss -lx | grep -q prosody.sock && break; sleep .1; done`,
+      );
+      expect(await knows()).toBe("true");
+      expect(await messages()).toBe("1");
+    }
+    expect(await host.exec("find /var/lib/prosody -name '.prosody*'")).toBe("");
+  }, 240_000);
 });
