@@ -35,7 +35,7 @@ export const selfSignedCertificateHandler: Handler<SelfSignedCertificateInputs, 
       ),
 
     async create(host, inputs) {
-      const there = await look(host, inputs.domain);
+      const there = await loaded(host, await look(host, inputs.domain));
       return good(there, inputs) ?? make(host, inputs);
     },
 
@@ -45,10 +45,12 @@ export const selfSignedCertificateHandler: Handler<SelfSignedCertificateInputs, 
     },
 
     async update(host, _state, inputs) {
-      const there = await look(host, inputs.domain);
-      if (there?.flaw === wrongMode) await setMode(host, inputs.domain);
-      if (there?.flaw === notLoaded) await load(host);
-      return good(await look(host, inputs.domain), inputs) ?? make(host, inputs);
+      let there = await look(host, inputs.domain);
+      if (there?.flaw === wrongMode) {
+        await setMode(host, inputs.domain);
+        there = await look(host, inputs.domain);
+      }
+      return good(await loaded(host, there), inputs) ?? make(host, inputs);
     },
 
     async delete(host, state) {
@@ -107,6 +109,13 @@ async function load(host: Host): Promise<void> {
   await removeFiles(host, [pendingMark]);
 }
 
+/** Loads what was not loaded. The mark is that of all certificates: afterwards it says nothing of this one. */
+async function loaded(host: Host, there: There | undefined): Promise<There | undefined> {
+  if (there?.flaw !== notLoaded) return there;
+  await load(host);
+  return { ...there, flaw: "" };
+}
+
 /** On the host, so that the key is nowhere else. */
 async function make(host: Host, inputs: SelfSignedCertificateInputs): Promise<SelfSignedCertificateState> {
   const [chain, key] = pathsOf(inputs.domain) as [string, string];
@@ -133,5 +142,6 @@ chown root:prosody "$work"/* && chmod 0640 "$work"/* && : > ${pendingMark} && mv
     throw new Error(
       `the certificate of ${inputs.domain} is not where it was made, in /etc/prosody/certs. See whether something on the host moves it away, then run this again.`,
     );
-  return { ...inputs, ...there };
+  // Another certificate may have been made meanwhile, and is to be loaded yet.
+  return { ...inputs, ...there, flaw: there.flaw === notLoaded ? "" : there.flaw };
 }
