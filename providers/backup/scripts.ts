@@ -79,7 +79,7 @@ cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>/dev/null || true
 [ -d "$STAGE$CONFIG" ]
 mkdir "$STAGE/archives"
 if [ -d ${archives} ]; then
-  find ${archives} -maxdepth 1 -type f -regextype posix-extended -regex '.*/([^/]*@|[0-9a-f]{64}-)[^/]*\\.tar\\.gz' -print0 |
+  find -L ${archives} -maxdepth 1 -type f -regextype posix-extended -regex '.*/([^/]*@|[0-9a-f]{64}-)[^/]*\\.tar\\.gz' -print0 |
     take "$STAGE/archives" --
 fi
 cd "$STAGE"

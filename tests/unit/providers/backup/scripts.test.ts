@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { place } from "../../../../providers/backup/scripts";
+import { archives, collect, place } from "../../../../providers/backup/scripts";
 
 test("a restore that is cut off while it puts aside what is there deletes none of it", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
@@ -27,6 +27,31 @@ test("a restore that is cut off while it puts aside what is there deletes none o
     });
     expect(status).not.toBe(0);
     expect(fs.readdirSync(data, { recursive: true }).sort()).toEqual(["one", "one/mine", "two", "two/mine"]);
+  } finally {
+    fs.rmSync(scratch, { recursive: true });
+  }
+});
+
+test("a backup has the archives of deleted accounts, also where their directory is a link to another disk", () => {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-collect-"));
+  const at = (name: string) => path.join(scratch, name);
+  try {
+    for (const name of ["data/stage", "config", "disk"]) fs.mkdirSync(at(name), { recursive: true });
+    for (const name of ["data/stage/manifest.json", "data/stage/.sqlite", "disk/a@example.com-1.tar.gz"])
+      fs.writeFileSync(at(name), "");
+    fs.symlinkSync(at("disk"), at("link"));
+    const script = `exec 3>${at("backup.tar.gz")}\n${collect.replaceAll(archives, at("link"))}`;
+    const env = {
+      ...process.env,
+      STAGE: at("data/stage"),
+      DATA: at("data"),
+      CONFIG: at("config"),
+      STOP: "false",
+    };
+    const { status, stderr } = spawnSync("sh", ["-c", script], { env, encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.anything() });
+    const listed = spawnSync("tar", ["-tzf", at("backup.tar.gz")], { encoding: "utf8" });
+    expect(listed.stdout).toContain("archives/a@example.com-1.tar.gz");
   } finally {
     fs.rmSync(scratch, { recursive: true });
   }
