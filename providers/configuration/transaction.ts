@@ -143,7 +143,8 @@ function storageOf({ options }: Model): string {
 }
 
 async function discard(host: Host, error: Error): Promise<never> {
-  await host.run(scripts.discard, { doing: "removing the candidate of Prosody's configuration" });
+  const options = { doing: "removing the candidate of Prosody's configuration" };
+  await host.run(scripts.discard, options).catch(() => undefined); // the error is what counts
   throw error;
 }
 
@@ -183,8 +184,7 @@ async function takeBack(host: Host, failed: Model, isStopped: boolean): Promise<
   });
   const service = stdout.trim();
   if (!service) {
-    if (isStopped)
-      await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
+    if (isStopped) await startAgain(host);
     return "Nothing was changed.";
   }
   const before = await find(host, []);
@@ -205,6 +205,10 @@ async function takeBack(host: Host, failed: Model, isStopped: boolean): Promise<
   }
   await forget(host);
   return outcome;
+}
+
+async function startAgain(host: Host): Promise<void> {
+  await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
 }
 
 async function forget(host: Host): Promise<void> {
@@ -252,11 +256,16 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   const staged = marked(checked, "model") as Model | undefined;
   const isUp = left !== undefined && isRunning(left);
   const isMoved = left !== undefined && staged !== undefined && (await move(host, left, staged));
-  await host.run(scripts.swap, {
-    doing: "putting the original configuration back",
-    input: Buffer.concat([lines(isUp ? "active" : "inactive"), list]),
-    changes: true,
-  });
+  try {
+    await host.run(scripts.swap, {
+      doing: "putting the original configuration back",
+      input: Buffer.concat([lines(isUp ? "active" : "inactive"), list]),
+      changes: true,
+    });
+  } catch (error) {
+    if (isMoved && isUp) await startAgain(host).catch(() => undefined);
+    throw error;
+  }
   await host.run(scripts.settle, {
     doing: "forgetting the original configuration",
     input: Buffer.concat([lines(isMoved ? "more" : "done"), list]),
