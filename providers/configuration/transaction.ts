@@ -132,6 +132,14 @@ async function move(host: Host, { model, cutOff }: Found, staged: Model): Promis
   return mayMove && moveStorage(host).catch((error) => discard(host, error));
 }
 
+/** What a destroy says of data that can't move: there is no other storage to choose. */
+function goBack({ message }: Error): never {
+  throw new Error(
+    `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\n` +
+      "Fix: see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.",
+  );
+}
+
 /** Digest of where a configuration keeps the data. */
 function storageOf({ options }: Model): string {
   const names = ["storage", "default_storage", "sql", "data_path"];
@@ -255,7 +263,8 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   });
   const staged = marked(checked, "model") as Model | undefined;
   const isUp = left !== undefined && isRunning(left);
-  const isMoved = left !== undefined && staged !== undefined && (await move(host, left, staged));
+  const isMoved =
+    left !== undefined && staged !== undefined && (await move(host, left, staged).catch(goBack));
   try {
     await host.run(scripts.swap, {
       doing: "putting the original configuration back",

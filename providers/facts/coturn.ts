@@ -31,7 +31,7 @@ export const coturn: Fact<Coturn> = {
 esac
 echo "config $config"
 for name in turnserver coturn; do getent group $name >/dev/null && echo group $name; done
-ip -o address show scope global | grep -vwE 'temporary|deprecated' | while read -r _ _ _ address _; do echo "address \${address%/*}"; done
+ip -o address show scope global | grep -vw temporary | while read -r _ _ _ address _; do echo "address \${address%/*}"; done
 ss -Hltunp | while read -r protocol _ _ _ local _ users; do echo "port $protocol \${local##*:} $users"; done`,
   parse(stdout) {
     const after = (label: string) =>

@@ -167,7 +167,7 @@ function parseServices(text: string): Map<string, string[]> {
 }
 
 /**
- * A rule for some addresses or so many connections is somebody's own affair, and so is one before which another of a
+ * A rule for some addresses, one family of them, or so many connections is somebody's own affair, and so is one before which another of a
  * negative priority lets some in; one of a later priority changes nothing.
  */
 function parseRefusals(rules: string[], services: Map<string, string[]>): Zone["refusals"] {
@@ -175,7 +175,8 @@ function parseRefusals(rules: string[], services: Map<string, string[]>): Zone["
     / (?:port port="[^"]+" protocol="\w+"|service name="[^"]+")/.exec(rule)?.[0];
   const exempt = rules.filter((rule) => / priority="-/.test(rule) && / accept\b/.test(rule)).map(elementOf);
   return rules.flatMap((rule) => {
-    const isForAll = / (?:reject|drop)\b/.test(rule) && !/ (?:source|destination|limit) /.test(rule);
+    const isForAll =
+      / (?:reject|drop)\b/.test(rule) && !/ (?:source|destination|limit|family=\S+) /.test(rule);
     const [, port, protocol] = / port port="([^"]+)" protocol="(\w+)"/.exec(rule) ?? [];
     const [, service] = / service name="([^"]+)"/.exec(rule) ?? [];
     const ports = [...(port ? [`${port}/${protocol}`] : []), ...((service && services.get(service)) || [])];

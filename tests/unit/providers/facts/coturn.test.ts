@@ -25,7 +25,7 @@ test("temporary addresses and those that are no longer used are left out", () =>
   const addresses = [
     line("fd00::5/64", "dynamic mngtmpaddr"),
     line("fd00::1234/64", "temporary dynamic"),
-    line("fd01::5/64", "deprecated dynamic"),
+    line("fd01::5/64", "temporary deprecated dynamic"),
     "2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0\\       valid_lft forever",
   ].join("\n");
   expect(asked({ addresses }).addresses).toEqual(["10.0.0.5", "fd00::5"]);

@@ -78,7 +78,8 @@ describe("the fact, from what real hosts print", () => {
   test("a rich rule that refuses a port to everybody is told, others are not", () => {
     const rules = [
       'rule port port="5222" protocol="tcp" reject',
-      'rule priority="-5" family="ipv6" service name="xmpp-server" drop',
+      'rule priority="-5" service name="xmpp-server" drop',
+      'rule family="ipv6" port port="5280" protocol="tcp" drop',
       'rule family="ipv4" source address="192.0.2.0/24" port port="5223" protocol="tcp" drop',
       'rule port port="5281" protocol="tcp" accept',
       'rule priority="5" port port="5281" protocol="tcp" reject',
