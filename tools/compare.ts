@@ -7,7 +7,7 @@ import type { Server } from "../config/settings";
 import { run } from "../lab/command";
 import { survey } from "../providers/backup/survey";
 import type { ConfigFile } from "../providers/configuration";
-import { find } from "../providers/configuration/transaction";
+import { find } from "../providers/configuration/found";
 import { type Accounts, accounts } from "../providers/facts/accounts";
 import { osRelease } from "../providers/facts/os-release";
 import { packages } from "../providers/facts/packages";

@@ -1,7 +1,9 @@
 import { pack } from "../archive";
 import type { Host } from "../host";
 import { luaSource } from "../lua";
-import { directory, mainFile, stagedFile } from "./scripts";
+import type { Found } from "./found";
+import type { Model } from "./model";
+import { directory, discard as discarding, mainFile, stagedFile } from "./scripts";
 
 /** Exit code of {@link move}: nothing was changed, and the old server runs as before; stderr says why. */
 const refused = 81;
@@ -118,7 +120,8 @@ if in_files "$new"; then
   files -print > "$copy/.replaced" &&
     { [ ! -s "$copy/.replaced" ] || pack "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
     refuse "files of an earlier storage can't be put aside"
-  ( cd "$fresh" && files -print0 | xargs -0r cp -a --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
+  # As links, so that each is whole and needs no room; what is on another file system can't be linked.
+  ( cd "$fresh" && files -print0 | xargs -0r sh -c 'cp -al "$@" 2>/dev/null || cp -a "$@"' cp --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
   while read -r file; do [ -e "$fresh/$file" ] || rm -f "$file"; done < "$copy/.replaced"
   cd /
 fi
@@ -166,7 +169,7 @@ const program = () => ["common", "prosody", "migrate"].map(luaSource).join("");
  * @returns whether {@link keepOldStorage} is to follow
  * @throws Error that says why, with the old server running as before
  */
-export async function moveStorage(host: Host): Promise<boolean> {
+async function moveStorage(host: Host): Promise<boolean> {
   const { code, stdout, stderr } = await host.run(move, {
     doing: "moving Prosody's data to another storage",
     input: program(),
@@ -178,6 +181,33 @@ export async function moveStorage(host: Host): Promise<boolean> {
   if (code === refused)
     throw new Error(`the storage is not changed, and nothing else: ${stderr.trim().split("\n").join("; ")}`);
   return !/^settled$/m.test(stdout);
+}
+
+/** Moves the data if the staged configuration may keep them elsewhere. Returns whether {@link keepOldStorage} follows. */
+export async function moveIfOther(host: Host, { model, cutOff }: Found, staged: Model): Promise<boolean> {
+  const mayMove = !model || cutOff !== undefined || storageOf(model) !== storageOf(staged);
+  return (
+    mayMove &&
+    moveStorage(host).catch(async (error: Error) => {
+      await discard(host).catch(() => undefined); // the error is what counts
+      throw error;
+    })
+  );
+}
+
+/** Digest of where a configuration keeps the data. */
+function storageOf({ options }: Model): string {
+  const names = ["storage", "default_storage", "sql", "data_path"];
+  return JSON.stringify(
+    Object.keys(options)
+      .sort()
+      .map((host) => names.map((name) => options[host]![name] ?? "")),
+  );
+}
+
+/** Removes the staged files. */
+export async function discard(host: Host): Promise<void> {
+  await host.run(discarding, { doing: "removing the candidate of Prosody's configuration" });
 }
 
 /** Keeps the old storage as an archive. */

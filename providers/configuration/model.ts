@@ -63,3 +63,12 @@ export interface RunningPort {
   /** Prosody's default, not chosen by anybody: a host without IPv6 does without. */
   optional?: boolean;
 }
+
+/** A model that also knows what the modules of another one read, and where that one logs: it is to be left. */
+export function knowing(model: Model, other: Model | undefined): Model {
+  return {
+    ...model,
+    reads: { ...other?.reads, ...model.reads },
+    logs: [...new Set([...model.logs, ...(other?.logs ?? [])])],
+  };
+}

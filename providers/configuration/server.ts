@@ -125,6 +125,11 @@ async function restartServer(host: Host, wanted: Model): Promise<string[]> {
   return logged;
 }
 
+/** For a service that was stopped for a change which did not come about. */
+export async function startAgain(host: Host): Promise<void> {
+  await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
+}
+
 /** The server will have an admin socket. */
 function isAskable(wanted: Model): boolean {
   return Object.values(wanted.hosts).some(({ modules }) => modules.includes("admin_shell"));

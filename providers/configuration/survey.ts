@@ -1,8 +1,8 @@
 import type { Host } from "../host";
 import { GroupCommit } from "../ssh/group";
+import { type Found, find, type Mode } from "./found";
 import type { Running } from "./model";
 import { running } from "./server";
-import { type Found, find, type Mode } from "./transaction";
 
 /** What is on the host, and what the server makes of it. */
 export interface Survey {

@@ -1,69 +1,19 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
-import { luaInput, parseBytes } from "../lua";
-import { keepOldStorage, moveStorage } from "./migration";
-import type { HostFacts, Model } from "./model";
+import { type Found, find, inspectInput, isRunning, lines, marked, relative } from "./found";
+import { discard, keepOldStorage, moveIfOther } from "./migration";
+import { type HostFacts, knowing, type Model } from "./model";
 import { judge } from "./preflight";
 import * as scripts from "./scripts";
-import { converge } from "./server";
+import { converge, startAgain } from "./server";
 
 /** What is to be at a path: a file, or what was there before this program (nothing, as a rule). */
 export type Target = ConfigFile | "original";
-
-/** What the host says about the files and the service, without asking the server. */
-export interface Found {
-  files: Record<string, ConfigFile>;
-  /** A change of them did not come to its end; the state of the service before it. */
-  cutOff: string | undefined;
-  /** This program has been here: it keeps what was there before. */
-  known: boolean;
-  /** As `systemctl is-active` says: active, inactive, failed, …; "masked" for one that can't be started. */
-  service: string;
-  model: Model | undefined;
-}
 
 const fix = `Is Prosody installed? Its package makes ${scripts.directory} and the group prosody.`;
 
 /** The staged configuration is refused: nothing was changed. */
 export class Refusal extends Error {}
-
-/** How closely a configuration is looked at: `load` for a change of it, to which the code of the modules matters. */
-export type Mode = "load" | "look";
-
-/** The files at these paths, and what Prosody makes of the main one. */
-export async function find(host: Host, paths: string[], mode: Mode = "load"): Promise<Found | undefined> {
-  const { code, stdout } = await host.run(scripts.read, {
-    doing: "reading Prosody's configuration",
-    input: Buffer.concat([lines(...paths.map(relative), "end"), inspectInput(scripts.mainFile, mode)]),
-    accept: [0, scripts.noDirectory],
-    together: true,
-  });
-  return code === 0 ? found(stdout) : undefined;
-}
-
-export function found(stdout: string): Found {
-  const all = stdout.split("\n");
-  const files = all.flatMap((line) => {
-    const match = /^file (\S+) (\d+) (\S+) (\S+) (\S*)$/.exec(line);
-    if (!match) return [];
-    const [, name, mode, owner, group, content] = match as unknown as string[];
-    const file = {
-      content: Buffer.from(content!, "base64").toString("utf8"),
-      mode: mode!.padStart(4, "0"),
-      owner: owner!,
-      group: group!,
-    };
-    return [[`${scripts.directory}/${name}`, file] as const];
-  });
-  const after = (label: string) => all.find((line) => line.startsWith(label))?.slice(label.length);
-  return {
-    files: Object.fromEntries(files),
-    cutOff: after("cut off "),
-    known: all.includes("known"),
-    service: after("service ") ?? "unknown",
-    model: marked(stdout, "model") as Model | undefined,
-  };
-}
 
 /**
  * Brings all files to the host and makes them live, or none: what Prosody refuses leaves everything as it is,
@@ -90,7 +40,7 @@ export async function change(
   // change may have been what stopped it. One that is masked is its service's to unmask.
   const isUp = isRunning(before);
   const isFirst = !before.known && before.service !== "masked";
-  const isMoved = await move(host, before, model);
+  const isMoved = await moveIfOther(host, before, model);
   try {
     await host.run(scripts.swap, {
       doing: "replacing Prosody's configuration",
@@ -121,41 +71,6 @@ export async function change(
   return warnings;
 }
 
-/** Whether the service runs, or is on its way to. */
-function isRunning({ service }: Found): boolean {
-  return ["active", "reloading", "activating"].includes(service);
-}
-
-/** Moves the data if the staged configuration may keep them elsewhere. Returns whether {@link keepOldStorage} follows. */
-async function move(host: Host, { model, cutOff }: Found, staged: Model): Promise<boolean> {
-  const mayMove = !model || cutOff !== undefined || storageOf(model) !== storageOf(staged);
-  return mayMove && moveStorage(host).catch((error) => discard(host, error));
-}
-
-/** What a destroy says of data that can't move: there is no other storage to choose. */
-function goBack({ message }: Error): never {
-  throw new Error(
-    `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\n` +
-      "Fix: see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.",
-  );
-}
-
-/** Digest of where a configuration keeps the data. */
-function storageOf({ options }: Model): string {
-  const names = ["storage", "default_storage", "sql", "data_path"];
-  return JSON.stringify(
-    Object.keys(options)
-      .sort()
-      .map((host) => names.map((name) => options[host]![name] ?? "")),
-  );
-}
-
-async function discard(host: Host, error: Error): Promise<never> {
-  const options = { doing: "removing the candidate of Prosody's configuration" };
-  await host.run(scripts.discard, options).catch(() => undefined); // the error is what counts
-  throw error;
-}
-
 async function stage(
   host: Host,
   targets: Record<string, Target>,
@@ -171,7 +86,7 @@ async function stage(
   const facts = marked(stdout, "host") as HostFacts | undefined;
   const { refusals, warnings } = judge(facts, model, stdout.replace(/^@.*$/gm, ""));
   if (refusals.length === 0) return { model: model!, warnings };
-  await host.run(scripts.discard, { doing: "removing the candidate of Prosody's configuration" });
+  await discard(host);
   // Lua quotes the text at which it stumbles.
   const reasons = refusals.map((reason) =>
     secret.some((path) => reason.includes(path)) ? reason.replace(/ near .*/, "") : reason,
@@ -215,21 +130,9 @@ async function takeBack(host: Host, failed: Model, isStopped: boolean): Promise<
   return outcome;
 }
 
-async function startAgain(host: Host): Promise<void> {
-  await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
-}
-
-async function forget(host: Host): Promise<void> {
+/** Ends a change that has no way back any more. */
+export async function forget(host: Host): Promise<void> {
   await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
-}
-
-/** A model that also knows what the modules of another one read, and where that one logs: it is to be left. */
-function knowing(model: Model, other: Model | undefined): Model {
-  return {
-    ...model,
-    reads: { ...other?.reads, ...model.reads },
-    logs: [...new Set([...model.logs, ...(other?.logs ?? [])])],
-  };
 }
 
 /** Keeps what is there as the original, without touching it. */
@@ -241,61 +144,6 @@ export async function adopt(host: Host, paths: string[]): Promise<void> {
   });
 }
 
-/**
- * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
- * checks: the original is not ours to judge. The data move to the storage of a server that was there before.
- * @throws Error when they can't, or when the server was running and does not run with the original
- */
-export async function putBack(host: Host, paths: string[]): Promise<void> {
-  const names = paths.map(relative);
-  const left = await find(host, []);
-  const { code, stdout } = await host.run(scripts.archive, {
-    doing: "archiving Prosody's configuration",
-    input: lines(...names),
-    accept: [0, scripts.noDirectory],
-  });
-  if (code !== 0 || !stdout.trim()) return;
-  const list = lines(...names.map((name) => `drop ${name}`));
-  const { stdout: checked } = await host.run(scripts.stage + scripts.inspect, {
-    doing: "fetching the original configuration",
-    input: Buffer.concat([list, lines("end"), inspectInput(scripts.stagedFile, "load")]),
-    changes: true,
-  });
-  const staged = marked(checked, "model") as Model | undefined;
-  const isUp = left !== undefined && isRunning(left);
-  const isMoved =
-    left !== undefined && staged !== undefined && (await move(host, left, staged).catch(goBack));
-  try {
-    await host.run(scripts.swap, {
-      doing: "putting the original configuration back",
-      input: Buffer.concat([lines(isUp ? "active" : "inactive"), list]),
-      changes: true,
-    });
-  } catch (error) {
-    if (isMoved && isUp) await startAgain(host).catch(() => undefined);
-    throw error;
-  }
-  await host.run(scripts.settle, {
-    doing: "forgetting the original configuration",
-    input: Buffer.concat([lines(isMoved ? "more" : "done"), list]),
-    changes: true,
-  });
-  const original = await find(host, []);
-  if (original?.model && (isRunning(original) || (isMoved && isUp))) {
-    const model = knowing(original.model, left?.model);
-    await converge(host, model, !isRunning(original))
-      .catch(() => converge(host, model, true))
-      .catch((error: Error) => {
-        throw new Error(
-          `the original configuration is back, but Prosody does not run with it: ${error.message}`,
-        );
-      });
-  }
-  if (!isMoved) return;
-  await keepOldStorage(host);
-  await forget(host);
-}
-
 function candidate(name: string, target: Target): string {
   if (target === "original") return `drop ${name}`;
   const content = Buffer.from(target.content).toString("base64");
@@ -304,22 +152,4 @@ function candidate(name: string, target: Target): string {
 
 function kind(target: Target): string {
   return target === "original" ? "drop" : "put";
-}
-
-function relative(path: string): string {
-  return path.slice(scripts.directory.length + 1);
-}
-
-function lines(...all: string[]): Buffer {
-  return Buffer.from(all.map((line) => `${line}\n`).join(""));
-}
-
-function inspectInput(file: string, mode: "check" | Mode): Buffer {
-  return luaInput(["common", "prosody", "inspect"], lines(file, mode));
-}
-
-/** The JSON of the line that starts with "@name". */
-function marked(stdout: string, name: string): unknown {
-  const line = stdout.split("\n").find((each) => each.startsWith(`@${name} `));
-  return line && parseBytes(line.slice(name.length + 2));
 }

@@ -1,9 +1,11 @@
 import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
+import type { Found, Mode } from "../configuration/found";
 import { moveTime } from "../configuration/migration";
+import { putBack } from "../configuration/put-back";
 import { directory, mainFile } from "../configuration/scripts";
 import { fits } from "../configuration/server";
 import { survey } from "../configuration/survey";
-import { adopt, change, type Found, type Mode, putBack, type Target } from "../configuration/transaction";
+import { adopt, change, type Target } from "../configuration/transaction";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 

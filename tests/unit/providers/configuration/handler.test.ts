@@ -1,6 +1,6 @@
 import type { ConfigurationInputs } from "../../../../providers/configuration";
+import { found } from "../../../../providers/configuration/found";
 import { commands } from "../../../../providers/configuration/server";
-import { found } from "../../../../providers/configuration/transaction";
 import { configurationHandler as configuration } from "../../../../providers/handlers/configuration";
 
 const file = (content: string, mode = "0640") => ({ content, mode, owner: "root", group: "prosody" });

@@ -1,5 +1,5 @@
+import { putBack } from "../../../../providers/configuration/put-back";
 import * as scripts from "../../../../providers/configuration/scripts";
-import { putBack } from "../../../../providers/configuration/transaction";
 import { type Answer, FakeHost } from "../../../helpers/fake-host";
 
 const model = (storage: string) =>
@@ -37,4 +37,27 @@ test("why the data can't move is told, also where the connection has ended", asy
     [scripts.discard]: gone,
   });
   await expect(putBack(host, paths)).rejects.toThrow("the disk is full");
+});
+
+test("a destroy that ended after the files were back is finished by the next", async () => {
+  const host = hostWith({
+    [scripts.read]: `cut off active\nservice active\n${model("internal")}`,
+    [scripts.archive]: "",
+    "/archive=.*storage-/": "",
+    [scripts.forget]: "",
+  });
+  await putBack(host, paths);
+  expect(host.ran.map(({ doing }) => doing).slice(-2)).toEqual([
+    "archiving the old storage",
+    "ending the change of Prosody's configuration",
+  ]);
+});
+
+test("where there is nothing to put back, nothing is done", async () => {
+  const host = hostWith({
+    [scripts.read]: `service active\n${model("internal")}`,
+    [scripts.archive]: "",
+  });
+  await putBack(host, paths);
+  expect(host.changes).toEqual([]);
 });

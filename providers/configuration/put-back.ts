@@ -1,0 +1,78 @@
+import type { Host } from "../host";
+import { find, inspectInput, isRunning, lines, marked, relative } from "./found";
+import { keepOldStorage, moveIfOther } from "./migration";
+import { knowing, type Model } from "./model";
+import * as scripts from "./scripts";
+import { converge, startAgain } from "./server";
+import { forget } from "./transaction";
+
+/**
+ * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
+ * checks: the original is not ours to judge. The data move to the storage of a server that was there before.
+ * @throws Error when they can't, or when the server was running and does not run with the original
+ */
+export async function putBack(host: Host, paths: string[]): Promise<void> {
+  const names = paths.map(relative);
+  const left = await find(host, []);
+  const { code, stdout } = await host.run(scripts.archive, {
+    doing: "archiving Prosody's configuration",
+    input: lines(...names),
+    accept: [0, scripts.noDirectory],
+  });
+  if (code !== 0) return;
+  if (!stdout.trim()) {
+    // A destroy before this one may have ended after the files were back.
+    if (left?.cutOff !== undefined) await end(host);
+    return;
+  }
+  const list = lines(...names.map((name) => `drop ${name}`));
+  const { stdout: checked } = await host.run(scripts.stage + scripts.inspect, {
+    doing: "fetching the original configuration",
+    input: Buffer.concat([list, lines("end"), inspectInput(scripts.stagedFile, "load")]),
+    changes: true,
+  });
+  const staged = marked(checked, "model") as Model | undefined;
+  const isUp = left !== undefined && isRunning(left);
+  const isMoved =
+    left !== undefined && staged !== undefined && (await moveIfOther(host, left, staged).catch(goBack));
+  try {
+    await host.run(scripts.swap, {
+      doing: "putting the original configuration back",
+      input: Buffer.concat([lines(isUp ? "active" : "inactive"), list]),
+      changes: true,
+    });
+  } catch (error) {
+    if (isMoved && isUp) await startAgain(host).catch(() => undefined);
+    throw error;
+  }
+  await host.run(scripts.settle, {
+    doing: "forgetting the original configuration",
+    input: Buffer.concat([lines(isMoved ? "more" : "done"), list]),
+    changes: true,
+  });
+  const original = await find(host, []);
+  if (original?.model && (isRunning(original) || (isMoved && isUp))) {
+    const model = knowing(original.model, left?.model);
+    await converge(host, model, !isRunning(original))
+      .catch(() => converge(host, model, true))
+      .catch((error: Error) => {
+        throw new Error(
+          `the original configuration is back, but Prosody does not run with it: ${error.message}`,
+        );
+      });
+  }
+  if (isMoved) await end(host);
+}
+
+async function end(host: Host): Promise<void> {
+  await keepOldStorage(host);
+  await forget(host);
+}
+
+/** What a destroy says of data that can't move: there is no other storage to choose. */
+function goBack({ message }: Error): never {
+  throw new Error(
+    `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\n` +
+      "Fix: see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.",
+  );
+}
