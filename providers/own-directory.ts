@@ -1,4 +1,4 @@
-import { pack } from "./archive";
+import { archiveDirectory, pack } from "./archive";
 import type { Host } from "./host";
 
 /** Below it is everything that this program puts on a host for modules and the web client. */
@@ -30,8 +30,8 @@ export const archive = `set -eu
 ${pack}umask 077
 read -r path; read -r name
 [ -d "$path" ] || exit 0
-mkdir -p /var/backups/prosody-pulumi
-archive=/var/backups/prosody-pulumi/$name-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+mkdir -p ${archiveDirectory}
+archive=${archiveDirectory}/$name-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
 pack "$archive" -C "$path" .
 echo "$archive"
 `;

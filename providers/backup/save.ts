@@ -1,9 +1,10 @@
 import type { Writable } from "node:stream";
+import { archiveDirectory } from "../archive";
 import type { Host } from "../host";
 import { lengthPrefixed, luaInput, luaScript } from "../lua";
 import { sh } from "../ssh/quote";
 import type { Manifest } from "./manifest";
-import { archives, collect } from "./scripts";
+import { collect } from "./scripts";
 import type { Survey } from "./survey";
 
 /** Seconds that a transfer may take: what limits it is the size of the data. */
@@ -31,9 +32,11 @@ export async function save(
       databases: found.databases.map(({ driver, database }) => ({ driver, database })),
     },
   };
-  const path = `${archives}/replaced-${manifest.date.replace(/[-:]|\.\d+/g, "")}.tar.gz`;
+  const path = `${archiveDirectory}/replaced-${manifest.date.replace(/[-:]|\.\d+/g, "")}.tar.gz`;
   const target =
-    to === "host" ? sh`umask 077; mkdir -p ${archives}; exec 3>${`${path}.part`} >&2` : "exec 3>&1 >&2";
+    to === "host"
+      ? sh`umask 077; mkdir -p ${archiveDirectory}; exec 3>${`${path}.part`} >&2`
+      : "exec 3>&1 >&2";
   // An archive on the host has its name once it is whole.
   const end =
     to === "host"

@@ -1,5 +1,4 @@
-/** Where archives of what was replaced or deleted are kept on the host. */
-export const archives = "/var/backups/prosody-pulumi";
+import { archiveDirectory as archives } from "../archive";
 
 /** Directories below Prosody's data, so that hard links and renaming work; only root may look. */
 export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };

@@ -1,4 +1,4 @@
-import { pack } from "../archive";
+import { archiveDirectory as archives, pack } from "../archive";
 import type { Host } from "../host";
 import { luaSource } from "../lua";
 import type { Found } from "./found";
@@ -7,9 +7,6 @@ import { directory, discard as discarding, mainFile, stagedFile } from "./script
 
 /** Exit code of {@link move}: nothing was changed, and the old server runs as before; stderr says why. */
 const refused = 81;
-
-/** Where old storages are kept, and the list of databases that this program filled: no other is ever emptied. */
-const archives = "/var/backups/prosody-pulumi";
 
 /**
  * The Lua program of the migration comes over standard input; it runs once per configuration, because a process of
@@ -65,6 +62,7 @@ if [ "$old" = "$new" ]; then
 fi
 mkdir -p ${archives}
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
+# Databases that this program filled: no other is ever emptied.
 filled=${archives}/filled-databases
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
 case "$reason" in

@@ -1,10 +1,10 @@
 import type { Host } from "../host";
 import { find, inspectInput, isRunning, lines, marked, relative } from "./found";
-import { keepOldStorage, moveIfOther } from "./migration";
+import { moveIfOther } from "./migration";
 import { knowing, type Model } from "./model";
 import * as scripts from "./scripts";
 import { converge, startAgain } from "./server";
-import { forget } from "./transaction";
+import { endMove } from "./transaction";
 
 /**
  * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
@@ -22,7 +22,7 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   if (code !== 0) return;
   if (!stdout.trim()) {
     // A destroy before this one may have ended after the files were back.
-    if (left?.cutOff !== undefined) await end(host);
+    if (left?.cutOff !== undefined) await endMove(host);
     return;
   }
   const list = lines(...names.map((name) => `drop ${name}`));
@@ -61,12 +61,7 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
         );
       });
   }
-  if (isMoved) await end(host);
-}
-
-async function end(host: Host): Promise<void> {
-  await keepOldStorage(host);
-  await forget(host);
+  if (isMoved) await endMove(host);
 }
 
 /** What a destroy says of data that can't move: there is no other storage to choose. */

@@ -1,4 +1,4 @@
-import { pack } from "../archive";
+import { archiveDirectory, pack } from "../archive";
 import { luaScript } from "../lua";
 
 /** Where Prosody's configuration is, on Debian as on Fedora. */
@@ -23,7 +23,7 @@ export const notRunning = 80;
  * was there before this program came is kept in `original`, where only root may look.
  */
 const shared = `umask 077
-original=/var/backups/prosody-pulumi/original
+original=${archiveDirectory}/original
 there() { [ -e "$1" ] || [ -L "$1" ]; }
 same() { ln "$1" "$2" 2>/dev/null || cp -a "$1" "$2"; }
 cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exit ${noDirectory}; }
@@ -172,7 +172,7 @@ ${inspect}`;
 /** Before a deletion: the files as they are, in a dated archive. Prints its path. Input: a file per line. */
 export const archive = `${shared}${pack}
 [ -d "$original" ] || exit 0
-archive=/var/backups/prosody-pulumi/configuration-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
+archive=${archiveDirectory}/configuration-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
 while read -r file; do there "$file" && echo "etc/prosody/$file"; done > "$original/archived"
 pack "$archive" -C / -T "$original/archived" && rm "$original/archived" && echo "$archive"
 `;

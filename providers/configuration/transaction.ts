@@ -64,10 +64,7 @@ export async function change(
     ]),
     changes: true,
   });
-  if (isMoved) {
-    await keepOldStorage(host);
-    await forget(host);
-  }
+  if (isMoved) await endMove(host);
   return warnings;
 }
 
@@ -130,8 +127,14 @@ async function takeBack(host: Host, failed: Model, isStopped: boolean): Promise<
   return outcome;
 }
 
+/** Ends a change by which the data have moved. */
+export async function endMove(host: Host): Promise<void> {
+  await keepOldStorage(host);
+  await forget(host);
+}
+
 /** Ends a change that has no way back any more. */
-export async function forget(host: Host): Promise<void> {
+async function forget(host: Host): Promise<void> {
   await host.run(scripts.forget, { doing: "ending the change of Prosody's configuration", changes: true });
 }
 

@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { certificateProblems, parseCertificates, parseKey } from "../../config/certificates";
+import { archiveDirectory } from "../archive";
 import type { CertificateInputs, CertificateState } from "../certificate";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
@@ -12,9 +13,6 @@ import { sh } from "../ssh/quote";
  * it is a link to /etc/pki/prosody.
  */
 const directory = "/etc/prosody/certs";
-
-/** Copies of what is replaced or deleted, for root alone. */
-const backups = "/var/backups/prosody-pulumi";
 
 type Files = Map<string, RemoteFile | undefined>;
 
@@ -153,11 +151,14 @@ async function archive(host: Host, paths: string[], files: Files): Promise<void>
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const copies = paths.flatMap((path) => {
     const file = files.get(path);
-    const copy = `${backups}/${path.slice(directory.length + 1)}-${stamp}`;
+    const copy = `${archiveDirectory}/${path.slice(directory.length + 1)}-${stamp}`;
     return file ? [{ path: copy, content: file.content, mode: "0600", owner: "root", group: "root" }] : [];
   });
   if (copies.length === 0) return;
-  await host.run(sh`install -d -m 0700 ${backups}`, { doing: `making ${backups}`, changes: true });
+  await host.run(sh`install -d -m 0700 ${archiveDirectory}`, {
+    doing: `making ${archiveDirectory}`,
+    changes: true,
+  });
   await writeFiles(host, copies);
 }
 

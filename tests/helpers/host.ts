@@ -1,5 +1,6 @@
 import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
+import type { Host } from "../../providers/host";
 import { openHost, type SshHost } from "../../providers/ssh/host";
 import { bastionOf, type LabHost, sudoPassword } from "./lab";
 import { secret } from "./stack";
@@ -56,4 +57,20 @@ export function open(
   server = "xmpp.example.test",
 ): Promise<SshHost> {
   return openHost(hostSettings(host, more), server);
+}
+
+/** A host whose provider is killed right after this script ran: nothing more reaches it. */
+export function killedAfter(host: Host, last: string): Host {
+  let dead = false;
+  return {
+    name: host.name,
+    fact: (fact) => host.fact(fact),
+    group: (key, item, commit) => host.group(key, item, commit),
+    async run(script, options) {
+      if (dead) throw new Error("killed");
+      const result = await host.run(script, options);
+      dead = script === last;
+      return result;
+    },
+  };
 }

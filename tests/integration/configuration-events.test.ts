@@ -4,10 +4,9 @@ import type { ConfigurationInputs, ConfigurationState } from "../../providers/co
 import { swap } from "../../providers/configuration/scripts";
 import { configurationHandler as configuration } from "../../providers/handlers/configuration";
 import { serviceHandler as service } from "../../providers/handlers/service";
-import type { Host } from "../../providers/host";
 import type { SshHost } from "../../providers/ssh/host";
 import { distributions } from "../helpers/distribution";
-import { byHand, open } from "../helpers/host";
+import { byHand, killedAfter, open } from "../helpers/host";
 import { allReleases, type LabHost, lab } from "../helpers/lab";
 
 const main = "/etc/prosody/prosody.cfg.lua";
@@ -118,22 +117,10 @@ head -c 52k /dev/zero > ${kept}/filler`);
   }, 120_000);
 
   test("a change that was cut off, and loaded by somebody else's reload, is made up for", async () => {
-    let dead = false;
-    const dying: Host = {
-      name: host.name,
-      fact: (fact) => host.fact(fact),
-      group: (key, item, commit) => host.group(key, item, commit),
-      async run(script, options) {
-        if (dead) throw new Error("killed");
-        const result = await host.run(script, options);
-        dead = script === swap;
-        return result;
-      },
-    };
     await shell('package.loaded.mark = require"core.modulemanager".get_module("*", "limits")');
     const target = inputs({ global: 'limits = { c2s = { rate = "7kb/s" } }' });
     const before = await pid();
-    await expect(configuration.update(dying, state, target)).rejects.toThrow("killed");
+    await expect(configuration.update(killedAfter(host, swap), state, target)).rejects.toThrow("killed");
     await sh("systemctl reload prosody");
     await until(
       async () =>

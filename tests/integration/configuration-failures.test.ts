@@ -5,6 +5,7 @@ import type { Host } from "../../providers/host";
 import type { SshHost } from "../../providers/ssh/host";
 import { ConfigurationHost, inputs, type Parts, plugins, rooms } from "../helpers/configuration-host";
 import { everywhere } from "../helpers/distribution";
+import { killedAfter } from "../helpers/host";
 import { certificate } from "../helpers/lab";
 
 /** Changes that must not come to be, or not half: refused, taken back, cut off. */
@@ -127,21 +128,6 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
   });
 
   describe("a change that was cut off", () => {
-    /** The provider is killed right after this script ran: nothing more reaches the host. */
-    const killedAfter = (last: string): Host => {
-      let dead = false;
-      return {
-        name: host.name,
-        fact: (fact) => host.fact(fact),
-        group: (key, item, commit) => host.group(key, item, commit),
-        async run(script, options) {
-          if (dead) throw new Error("killed");
-          const result = await host.run(script, options);
-          dead = script === last;
-          return result;
-        },
-      };
-    };
     const target = inputs({
       modules: ["time"],
       hosts: 'Component "conference.example.test" "muc"\n  restrict_room_creation = true\n',
@@ -149,7 +135,9 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
 
     test("between the files and the server is seen, and the next one heals it", async () => {
       const [client, before] = [await prosody.session(), await prosody.pid()];
-      await expect(configuration.update(killedAfter(swap), prosody.state, target)).rejects.toThrow("killed");
+      await expect(configuration.update(killedAfter(host, swap), prosody.state, target)).rejects.toThrow(
+        "killed",
+      );
       const seen = await prosody.read({ ...target, warnings: [] });
       expect(seen).toEqual({ ...target, live: false, warnings: [] });
       prosody.state = await configuration.update(host, seen!, target);
@@ -162,7 +150,9 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
 
     test("can be followed by one that fails: what worked last comes back", async () => {
       const before = await prosody.fingerprint();
-      await expect(configuration.update(killedAfter(swap), prosody.state, target)).rejects.toThrow("killed");
+      await expect(configuration.update(killedAfter(host, swap), prosody.state, target)).rejects.toThrow(
+        "killed",
+      );
       await expect(prosody.bring({ global: 'c2s_interfaces = { "192.0.2.1" }' })).rejects.toThrow(
         /is back in force/,
       );

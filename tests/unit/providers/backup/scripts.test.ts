@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { archives, collect, place } from "../../../../providers/backup/scripts";
+import { archiveDirectory as archives } from "../../../../providers/archive";
+import { collect, place } from "../../../../providers/backup/scripts";
 
 test("a restore that is cut off while it puts aside what is there deletes none of it", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
