@@ -193,14 +193,13 @@ export async function moveIfOther(host: Host, { model, cutOff }: Found, staged: 
   );
 }
 
-/** Digest of where a configuration keeps the data. */
+/** Digest of the storages of a configuration, whichever hosts it has: {@link move} compares them in the same way. */
 function storageOf({ options }: Model): string {
   const names = ["storage", "default_storage", "sql", "data_path"];
-  return JSON.stringify(
-    Object.keys(options)
-      .sort()
-      .map((host) => names.map((name) => options[host]![name] ?? "")),
+  const storages = Object.values(options).map((host) =>
+    JSON.stringify(names.map((name) => host[name] ?? "")),
   );
+  return [...new Set(storages)].sort().join();
 }
 
 /** Removes the staged files. */
