@@ -1,18 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Environment, thisMachine } from "./environment";
-import { decode, jsonSchema, parse, parseOption } from "./parse";
-import { type Problem, report } from "./problems";
+import { misspelt, namespace } from "./namespace";
+import { decode, parse, parseOption } from "./parse";
+import { report } from "./problems";
 import type { HostSettings, NameServerAccess, Settings } from "./settings";
-import { closest } from "./words";
-
-const namespace = "prosody:";
 
 /**
  * The settings of the current stack.
  * @throws pulumi.RunError with every problem of the stack config, before anything connects anywhere
  */
 export function load(): Settings {
-  const values = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(namespace));
+  const config = pulumi.runtime.allConfig();
+  const values = Object.entries(config).filter(([key]) => key.startsWith(namespace));
   const raw = Object.fromEntries(
     values
       .map(([key, text]) => [key.slice(namespace.length), decode(text)])
@@ -20,19 +19,9 @@ export function load(): Settings {
   );
   const env = thisMachine();
   const { settings, problems } = parse(raw, env, encryptedOptions());
-  const all = [...problems, ...misspelt(Object.keys(jsonSchema(env).properties!))];
+  const all = [...problems, ...misspelt(Object.keys(config), env)];
   if (!settings || all.length > 0) throw new pulumi.RunError(report(all));
   return settings;
-}
-
-/** Options in a namespace that is almost ours; Pulumi takes any, and nobody would read them. */
-function misspelt(options: readonly string[]): Problem[] {
-  return Object.keys(pulumi.runtime.allConfig()).flatMap((key) => {
-    const [space = "", name = ""] = key.split(":");
-    const meant = closest(name, options);
-    if (`${space}:` === namespace || !closest(space, ["prosody"]) || !meant) return [];
-    return [{ option: key, message: `there is no such option; did you mean ${namespace}${meant}?` }];
-  });
 }
 
 /**

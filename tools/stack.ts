@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { thisMachine } from "../config/environment";
+import { misspelt, namespace } from "../config/namespace";
 import { decode, parse } from "../config/parse";
 import { report } from "../config/problems";
 import type { Server, Settings } from "../config/settings";
@@ -86,23 +87,29 @@ export async function withPassphrase(
 
 /**
  * The stack config, as the program gets it: secrets are never on a command line.
+ * @returns also all of its keys, of whichever namespace
  * @throws Error when there is no such stack, or its secrets can't be decrypted
  */
-export async function rawConfigOf({ bin, env, name, cwd }: StackPlace): Promise<RawConfig> {
+export async function rawConfigOf({
+  bin,
+  env,
+  name,
+  cwd,
+}: StackPlace): Promise<RawConfig & { keys: string[] }> {
   const args = ["--non-interactive", "config", "--show-secrets", "--json", "--stack", name];
   const { code, stdout, stderr } = await run(bin, args, { cwd, env, accept: "any" });
   if (code !== 0) throw new Error(`The stack config can't be read: ${stderr.trim()}`);
-  const prefix = "prosody:";
-  const ours = Object.entries(JSON.parse(stdout) as Record<string, ConfigValue>).filter(([key]) =>
-    key.startsWith(prefix),
-  );
+  const config = JSON.parse(stdout) as Record<string, ConfigValue>;
+  const ours = Object.entries(config).filter(([key]) => key.startsWith(namespace));
   const raw = Object.fromEntries(
     ours
-      .map(([key, { value }]) => [key.slice(prefix.length), decode(value)] as const)
+      .map(([key, { value }]) => [key.slice(namespace.length), decode(value)] as const)
       .filter(([, value]) => value !== undefined),
   );
-  const encrypted = new Set(ours.filter(([, { secret }]) => secret).map(([key]) => key.slice(prefix.length)));
-  return { raw, encrypted };
+  const encrypted = new Set(
+    ours.filter(([, { secret }]) => secret).map(([key]) => key.slice(namespace.length)),
+  );
+  return { raw, encrypted, keys: Object.keys(config) };
 }
 
 /**
@@ -112,12 +119,14 @@ export async function rawConfigOf({ bin, env, name, cwd }: StackPlace): Promise<
  * @throws Error as {@link rawConfigOf}, or with all problems of the config
  */
 export async function settingsOf(stack: string | undefined, cwd: string): Promise<Settings> {
-  const { raw, encrypted } = await rawConfigOf(await unlocked(await placeOf(stack, cwd)));
+  const { raw, encrypted, keys } = await rawConfigOf(await unlocked(await placeOf(stack, cwd)));
   const before = process.cwd();
   process.chdir(path.resolve(cwd)); // relative paths in the stack config start at Pulumi.yaml
   try {
-    const { settings, problems } = parse(raw, thisMachine(), encrypted);
-    if (!settings) throw new Error(report(problems));
+    const env = thisMachine();
+    const { settings, problems } = parse(raw, env, encrypted);
+    const all = [...problems, ...misspelt(keys, env)];
+    if (!settings || all.length > 0) throw new Error(report(all));
     return settings;
   } finally {
     process.chdir(before);

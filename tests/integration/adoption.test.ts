@@ -94,6 +94,15 @@ describe("a server that runs already, on Debian trixie", () => {
     expect(await traces()).toBe(before);
   }, 120_000);
 
+  test("is not looked at while an option stands in a misspelt namespace, which the engine takes", async () => {
+    await stack.must("config", "set", "--path", "prosdy:ports.https", "8443");
+    expect(await compare()).toEqual({
+      code: 2,
+      text: expect.stringContaining("prosdy:ports: there is no such option; did you mean prosody:ports?"),
+    });
+    await stack.must("config", "rm", "prosdy:ports");
+  }, 60_000);
+
   test("is taken over by up: accounts keep their passwords, nothing of anybody is lost", async () => {
     await stack.configure({ extraModules: ["motd"], options: { motd_text: "Welcome" } });
     expect(await stack.up()).toMatchObject({ code: 0 });
