@@ -73,7 +73,7 @@ export const dns = () =>
         }),
         takeOver: flag().prefault(false).meta({
           description:
-            "Replace A, AAAA, CNAME and SRV records that are there already and say something else. Otherwise they are an error that names them; so is an alias where another type is wanted, in any case. (Only with `rfc2136`.)",
+            "Replace A, AAAA, CNAME and SRV records that are there already and say something else, or stand in each other's way: an alias (CNAME) goes where an address is to be, and the addresses of a name that is to be an alias. Otherwise they are an error that names them. (Only with `rfc2136`.)",
         }),
         zones: z
           .record(z.string().superRefine(accepting(parseDomain)), zoneId(), zonesHelp)

@@ -38,6 +38,8 @@ export interface Change {
    * one. (A server would ignore the change and report success.)
    */
   unless?: "alias" | "anything";
+  /** An alias of this name goes first, wherever it leads. */
+  overAlias?: boolean;
 }
 
 /** What a change must not meet is there. */

@@ -201,9 +201,11 @@ function prerequisites({ name, unless }: Change): WireRecord[] {
 }
 
 /** RFC 2136, 2.5. */
-function records({ name, type, ttl, remove, add }: Change): WireRecord[] {
+function records({ name, type, ttl, remove, add, overAlias }: Change): WireRecord[] {
   const record = (value: string) => ({ name, type: typeNumbers[type], data: encodeData(type, value) });
+  const alias = { name, type: typeNumbers.CNAME, class: classes.ANY, ttl: 0, data: Buffer.alloc(0) };
   return [
+    ...(overAlias ? [alias] : []),
     ...remove.map((value) => ({ ...record(value), class: classes.NONE, ttl: 0 })),
     ...add.map((value) => ({ ...record(value), class: classes.IN, ttl })),
   ];

@@ -68,17 +68,58 @@ async function write(
   const remove = [...obsolete, ...(isRight ? [] : values.filter((value) => there.includes(value)))];
   const add = isRight ? without(values, there) : values;
   if (remove.length === 0 && add.length === 0) return;
-  const unless = type !== "CNAME" ? "alias" : found ? undefined : "anything";
-  try {
-    await nameServer.change(zone, { name, type, ttl, remove, add, unless });
-  } catch (error) {
+  const change = { name, type, ttl, remove, add };
+  if (type !== "CNAME") {
+    const overAlias = nameServer.takeOver && exclusive.includes(type);
+    return nameServer
+      .change(zone, { ...change, ...(overAlias ? { overAlias } : { unless: "alias" }) })
+      .catch(explained);
+  }
+  const put = () => nameServer.change(zone, { ...change, unless: found ? undefined : "anything" });
+  await put().catch((error) => {
+    if (!(error instanceof Taken) || !nameServer.takeOver) return explained(error);
+    return insteadOfAddresses(nameServer, zone, name, put).catch(explained);
+  });
+
+  function explained(error: Error): never {
     if (!(error instanceof Taken)) throw error;
+    const { name: server, takeOver } = nameServer;
+    const [others, advice] = takeOver
+      ? [" than A and AAAA", ""]
+      : ["", "set prosody:dns.takeOver to true to have addresses and aliases replaced; "];
     // The engine deletes last: what the stack itself has made under the name is still there, too.
     throw new Error(
       type === "CNAME"
-        ? `name server ${nameServer.name}: ${name} already has records of other types, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; or give the service another subdomain.`
-        : `name server ${nameServer.name}: ${name} is an alias (CNAME) there, beside which no ${type} record can stand. Remove it there, even if this stack made it, and run pulumi up again; or choose another name.`,
+        ? `name server ${server}: ${name} already has records of other types${others}, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; ${advice}or give the service another subdomain.`
+        : `name server ${server}: ${name} is an alias (CNAME) there, beside which no ${type} record can stand. Remove it there, even if this stack made it, and run pulumi up again; ${advice}or choose another name.`,
     );
+  }
+}
+
+/**
+ * Has an alias take the place of a name's addresses. A server that still has something else there would keep the alias
+ * out in silence, which no prerequisite can tell beforehand: so the addresses go first, and come back then.
+ */
+async function insteadOfAddresses(
+  nameServer: NameServer,
+  zone: string,
+  name: string,
+  put: () => Promise<void>,
+): Promise<void> {
+  const types = ["A", "AAAA"] as const;
+  const found = (await Promise.all(types.map((type) => nameServer.read(name, type)))).flatMap((set, index) =>
+    set ? [{ name, type: types[index]!, ...set }] : [],
+  );
+  await Promise.all(
+    found.map(({ values, ...set }) => nameServer.change(zone, { ...set, remove: values, add: [] })),
+  );
+  try {
+    await put();
+  } catch (error) {
+    await Promise.all(
+      found.map(({ values, ...set }) => nameServer.change(zone, { ...set, remove: [], add: values })),
+    );
+    throw error;
   }
 }
 

@@ -139,9 +139,42 @@ describe("by dynamic updates", () => {
       expect(
         outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason.message : "done")),
       ).toEqual([
-        `name server ${zone.machine.address}:53: c.example.test is an alias (CNAME) there, beside which no A record can stand. Remove it there, even if this stack made it, and run pulumi up again; or choose another name.`,
-        `name server ${zone.machine.address}:53: d.example.test already has records of other types, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; or give the service another subdomain.`,
+        `name server ${zone.machine.address}:53: c.example.test is an alias (CNAME) there, beside which no A record can stand. Remove it there, even if this stack made it, and run pulumi up again; set prosody:dns.takeOver to true to have addresses and aliases replaced; or choose another name.`,
+        `name server ${zone.machine.address}:53: d.example.test already has records of other types, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; set prosody:dns.takeOver to true to have addresses and aliases replaced; or give the service another subdomain.`,
         "done",
+      ]);
+      await zone.byHand(...["c", "d", "e"].map((name) => `update delete ${name}.example.test`));
+    });
+
+    test("replace an alias, and addresses by an alias, where that is wanted, but nothing else beside them", async () => {
+      await zone.byHand(
+        "update add c.example.test 60 CNAME old.example.test.",
+        "update add d.example.test 60 A 192.0.2.1",
+        "update add d.example.test 60 AAAA 2001:db8::1",
+        "update add e.example.test 60 A 192.0.2.1",
+        "update add e.example.test 60 TXT theirs",
+      );
+      const server = open({ takeOver: true });
+      const outcomes = await Promise.allSettled([
+        handler.create(server, inputs("c.example.test", "A", "192.0.2.2")),
+        handler.create(server, inputs("c.example.test", "AAAA", "2001:db8::2")),
+        handler.create(server, inputs("d.example.test", "CNAME", "t.example.test.")),
+        handler.create(server, inputs("e.example.test", "CNAME", "t.example.test.")),
+      ]);
+      expect(
+        outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason.message : "done")),
+      ).toEqual([
+        "done",
+        "done",
+        "done",
+        `name server ${zone.machine.address}:53: e.example.test already has records of other types than A and AAAA, beside which no alias (CNAME) can stand. Remove them there, even if this stack made them, and run pulumi up again; or give the service another subdomain.`,
+      ]);
+      expect(await zone.records()).toEqual([
+        "c.example.test 600 A 192.0.2.2",
+        "c.example.test 600 AAAA 2001:db8::2",
+        "d.example.test 600 CNAME t.example.test.",
+        "e.example.test 60 A 192.0.2.1",
+        'e.example.test 60 TXT "theirs"',
       ]);
       await zone.byHand(...["c", "d", "e"].map((name) => `update delete ${name}.example.test`));
     });

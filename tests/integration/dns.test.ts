@@ -121,7 +121,7 @@ describe("by dynamic updates", () => {
       expect(await stack.drift()).toEqual(clean);
     }, 120_000);
 
-    test("a name that was an alias becomes the target, and an alias again, once it is removed by hand", async () => {
+    test("a name that was an alias becomes the target, and an alias again, once it is removed by hand or with takeOver", async () => {
       for (const { target, reason, type } of [
         { target: "conference.example.test", reason: "Remove it there, even if", type: "CNAME" },
         { target: undefined, reason: "Remove them there, even if", type: "A" },
@@ -134,7 +134,14 @@ describe("by dynamic updates", () => {
         expect(await stack.drift()).toEqual(clean);
       }
       expect(await zone.records()).toEqual(expected());
-    }, 200_000);
+      for (const target of ["conference.example.test", undefined]) {
+        await stack.configure({ dns: dns({ target, takeOver: true }) });
+        expect(await stack.up()).toMatchObject({ code: 0 });
+        expect(await stack.drift()).toEqual(clean);
+      }
+      await stack.configure({ dns: dns() });
+      expect(await zone.records()).toEqual(expected());
+    }, 300_000);
 
     test("a changed port changes its records, one that is off has none", async () => {
       await stack.configure({
