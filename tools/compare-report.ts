@@ -1,7 +1,8 @@
 import { asciiDomain } from "../config/domain-name";
 import { type Release, resolveModules } from "../config/features";
-import { autoloaded } from "../config/module-names";
+import { fateOf } from "../config/module-names";
 import type { Server } from "../config/settings";
+import { enclosing } from "../dns/record-set";
 import type { Survey } from "../providers/backup/survey";
 import type { Model } from "../providers/configuration/model";
 
@@ -35,10 +36,9 @@ export function compare(
   hosts: readonly string[],
 ): Section[] {
   const { survey, model, accounts, resets, packages } = present;
-  const found = Object.keys(survey.hosts).map(asciiDomain).sort();
   return [
     { heading: "Software", lines: software(survey, packages) },
-    { heading: "Virtual hosts and components", lines: hostLines(found, hosts.map(asciiDomain)) },
+    { heading: "Virtual hosts and components", lines: hostLines(server, survey, hosts.map(asciiDomain)) },
     { heading: "Modules", lines: modules(server, model, release) },
     { heading: "Ports", lines: ports(server, model) },
     { heading: "Storage", lines: storage(server, survey) },
@@ -55,16 +55,36 @@ function software({ version }: Survey, packages: ReadonlySet<string>): string[] 
       ];
 }
 
-function hostLines(found: readonly string[], wanted: readonly string[]): string[] {
+function hostLines(server: Server, { hosts }: Survey, wanted: readonly string[]): string[] {
+  const found = new Map(Object.entries(hosts).map(([host, component]) => [asciiDomain(host), component]));
+  const obsolete = [...found].filter(([host]) => !wanted.includes(host)).sort();
   return [
-    ...found
-      .filter((host) => !wanted.includes(host))
-      .map(
-        (host) =>
-          `- ${host}: up takes it out of the configuration; its data stay on the host. To keep it: prosody:domains, or prosody:components`,
-      ),
-    ...wanted.filter((host) => !found.includes(host)).map((host) => `+ ${host}`),
+    ...obsolete.map(
+      ([host, component]) =>
+        `- ${host}: up takes it out of the configuration; its data stay on the host. ${keeping(server, host, component)}`,
+    ),
+    ...wanted.filter((host) => !found.has(host)).map((host) => `+ ${host}`),
   ];
+}
+
+/** Component modules → the option that decides what such a service is called. */
+const subdomains: Record<string, string> = {
+  muc: "conference.subdomain",
+  http_file_share: "upload.subdomain",
+  proxy65: "proxy65.subdomain",
+};
+
+/** How a virtual host or a component is kept as it is called. @param component its module; "" for a virtual host */
+function keeping({ domains }: Server, host: string, component: string): string {
+  if (component === "") return `To keep it: prosody:domains[${JSON.stringify(host)}]`;
+  const names = domains.map(({ name }) => name);
+  const domain = enclosing(host, names);
+  const option = component === "component" ? "components" : subdomains[component];
+  if (option === undefined) return `No option keeps a component with the module ${component}`;
+  if (domain === undefined || domain === host)
+    return `To keep it: prosody:${option}, and the domain above it in prosody:domains`;
+  const label = host.slice(0, -domain.length - 1);
+  return `To keep it: prosody:${option}${component === "component" ? `[${JSON.stringify(label)}]` : `: ${label}`}`;
 }
 
 function modules(server: Server, model: Model | undefined, release: Release): string[] {
@@ -76,10 +96,16 @@ function modules(server: Server, model: Model | undefined, release: Release): st
       .filter(({ component }) => component === false)
       .flatMap(({ modules }) => modules),
   );
-  const own = [...enabled].filter((name) => !known.has(name) && !autoloaded.has(name)).sort();
+  const own = [...enabled]
+    .filter((name) => !known.has(name) && fateOf(name, release)?.outcome !== "built in")
+    .sort();
+  const kept = own.filter((name) => !fateOf(name, release)).join(", ");
   const more = [...known].filter((name) => !enabled.has(name) && !wanted.rooms.includes(name)).sort();
   return [
-    ...own.map((name) => `- ${name}: up unloads it. To keep it: prosody:extraModules: [${own.join(", ")}]`),
+    ...own.map((name) => {
+      const fate = fateOf(name, release);
+      return `- ${name}: up unloads it${fate ? ` (${fate.why})` : `. To keep it: prosody:extraModules: [${kept}]`}`;
+    }),
     ...more.map((name) => `+ ${name}`),
   ];
 }

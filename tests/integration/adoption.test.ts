@@ -75,9 +75,9 @@ describe("a server that runs already, on Debian trixie", () => {
     expect(code).toBe(1);
     for (const line of [
       "- other.test: up takes it out of the configuration; its data stay on the host.",
-      "- rooms.example.test: up takes it out",
+      "- rooms.example.test: up takes it out of the configuration; its data stay on the host. To keep it: prosody:conference.subdomain: rooms",
       "+ conference.example.test",
-      "- motd: up unloads it. To keep it: prosody:extraModules: [motd, posix]",
+      "- motd: up unloads it. To keep it: prosody:extraModules: [motd]",
       "+ mam",
       "- 15222 (c2s): up closes it.",
       "+ 5281 (https)",

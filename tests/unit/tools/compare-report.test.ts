@@ -1,0 +1,54 @@
+import type { Model } from "../../../providers/configuration/model";
+import { compare, type Present } from "../../../tools/compare-report";
+import { server } from "../../fixtures/server";
+
+const present = (changes: Partial<Present>): Present => ({
+  survey: { version: "13.0.1", data: "/var/lib/prosody", hosts: {}, files: true, databases: [] },
+  model: undefined,
+  accounts: [],
+  resets: new Set(),
+  packages: new Set(["prosody"]),
+  ...changes,
+});
+
+/** The lines under a heading that say what goes. */
+function goes(heading: string, found: Present): string[] {
+  const hosts = ["example.test", "conference.example.test"];
+  const section = compare(server(), found, "13.0", hosts).find((each) => each.heading === heading);
+  return section!.lines.filter((line) => line.startsWith("-"));
+}
+
+test("a virtual host or component that goes names the option that keeps it", () => {
+  const hosts = {
+    "other.test": "",
+    "rooms.example.test": "muc",
+    "files.example.test": "http_file_share",
+    "socks.example.test": "proxy65",
+    "irc.example.test": "component",
+    "news.example.test": "pubsub",
+    "rooms.other.test": "muc",
+  };
+  const stays = "up takes it out of the configuration; its data stay on the host.";
+  expect(goes("Virtual hosts and components", present({ survey: { ...present({}).survey, hosts } }))).toEqual(
+    [
+      `- files.example.test: ${stays} To keep it: prosody:upload.subdomain: files`,
+      `- irc.example.test: ${stays} To keep it: prosody:components["irc"]`,
+      `- news.example.test: ${stays} No option keeps a component with the module pubsub`,
+      `- other.test: ${stays} To keep it: prosody:domains["other.test"]`,
+      `- rooms.example.test: ${stays} To keep it: prosody:conference.subdomain: rooms`,
+      `- rooms.other.test: ${stays} To keep it: prosody:conference.subdomain, and the domain above it in prosody:domains`,
+      `- socks.example.test: ${stays} To keep it: prosody:proxy65.subdomain: socks`,
+    ],
+  );
+});
+
+test("a module whose work is done anyway is no loss, and no advice would bring it back", () => {
+  const modules = ["posix", "motd", "vcard", "offline", "welcome"];
+  const model = { hosts: { "example.test": { component: false, modules } }, ports: [] } as unknown as Model;
+  const keep = "up unloads it. To keep it: prosody:extraModules: [motd, welcome]";
+  expect(goes("Modules", present({ model }))).toEqual([
+    `- motd: ${keep}`,
+    "- vcard: up unloads it (the two clash; vcard_legacy takes over the stored profiles and keeps avatars in step (XEP-0398))",
+    `- welcome: ${keep}`,
+  ]);
+});
