@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { openPorts } from "../config/listeners";
 import type { Server } from "../config/settings";
 import { dnsRecords } from "../dns/records";
 import { zoneText } from "../dns/zone-text";
@@ -122,7 +123,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
 
     this.address = server.host.address;
     this.virtualHosts = server.domains.map((domain) => domain.name);
-    this.ports = server.ports;
+    this.ports = openPorts(server);
     this.accounts = accounts.jids;
     this.certificatesExpire = certificates.expires;
     this.prosodyVersion = install.version;

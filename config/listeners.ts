@@ -72,6 +72,13 @@ export function listeners(server: Server): Listener[] {
   ];
 }
 
+/** `prosody:ports` as they are open: `false` also where what a port belongs to is off. */
+export function openPorts(server: Server): Ports {
+  const open = new Set(listeners(server).map(({ service }) => service));
+  const ports = Object.entries(server.ports).map(([service, port]) => [service, open.has(service) && port]);
+  return Object.fromEntries(ports) as unknown as Ports;
+}
+
 /** coturn serves each of its ports over UDP and TCP, and relays over UDP. */
 function turnListeners({ turn, ports }: Server): Listener[] {
   if (!turn.enabled) return [];

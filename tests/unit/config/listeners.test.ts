@@ -1,4 +1,4 @@
-import { listeners } from "../../../config/listeners";
+import { listeners, openPorts } from "../../../config/listeners";
 import type { Server } from "../../../config/settings";
 import { server, variants } from "../../fixtures/server";
 
@@ -35,6 +35,14 @@ test("a default server has these", () => {
     program: "prosody",
     public: true,
   });
+});
+
+test("the ports that are open are none of a service that is off", () => {
+  const { turn, proxy65, ports } = server();
+  expect(openPorts(server())).toEqual(ports);
+  expect(
+    openPorts(server({ turn: { ...turn, enabled: false }, proxy65: { ...proxy65, enabled: false } })),
+  ).toEqual({ ...ports, proxy65: false, turn: false, turnTls: false });
 });
 
 test("a port that is off is not among them", () => {
