@@ -10,8 +10,9 @@ export function certificateRemedy(failure: string, { domain, server }: Expected)
   const option = optionPath(["domains", domain]);
   if (invalid.test(failure)) return `the certificate of ${option}`;
   if (!untrusted.test(failure)) return undefined;
-  const isGiven = server.domains.some(({ name, certificate }) => name === domain && certificate);
-  return isGiven
-    ? `${option}.intermediates, or --ca for an authority of your own`
+  const source = server.domains.find(({ name }) => name === domain);
+  if (source?.certificate) return `${option}.intermediates, or --ca for an authority of your own`;
+  return source?.selfSigned
+    ? `${option}.acme; for a trial, --ca with the certificate itself, /etc/prosody/certs/${domain}.crt on the host`
     : `--ca, with the authority that issued the certificate of ${option}`;
 }

@@ -108,6 +108,19 @@ describe("the runner", () => {
     );
   });
 
+  test("says where a self-signed certificate is to be had", async () => {
+    const failing = check("web", () =>
+      Promise.reject(new Error("GET https://a/: DEPTH_ZERO_SELF_SIGNED_CERT")),
+    );
+    const own = {
+      domain: "a",
+      server: { domains: [{ name: "a", selfSigned: true }] },
+    } as unknown as Expected;
+    expect((await runner([failing], { host: own }).lines)[0]!.option).toBe(
+      "prosody:domains.a.acme; for a trial, --ca with the certificate itself, /etc/prosody/certs/a.crt on the host",
+    );
+  });
+
   test("gives up a check that takes too long, and goes on", async () => {
     const { lines, closed } = runner(
       [check("hangs", () => new Promise(() => undefined)), check("good", async () => undefined)],
