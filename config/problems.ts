@@ -150,6 +150,12 @@ export function optionPath(path: readonly PropertyKey[]): string {
 function unknownOption(path: PropertyKey[], schema: JsonSchema): Problem {
   const key = String(path.at(-1));
   const parent = schemaAt(schema, path.slice(0, -1)).at(-1)!;
+  const [top] = /^\w+(?=[.[])/.exec(key) ?? [];
+  if (path.length === 1 && top !== undefined && Object.hasOwn(schema.properties ?? {}, top))
+    return {
+      option: optionPath(path),
+      message: `it was set without --path, so that it is no part of ${top}. Take it back by pulumi config rm '${key}', and set it with --path`,
+    };
   const known = formsOf(parent).flatMap(({ properties }) => Object.keys(properties ?? {}));
   const advice = entry(needless, path.slice(-2).join(".")) ?? entry(needless, key);
   const former = entry(formerly, key);
