@@ -230,9 +230,9 @@ function without(value: unknown, message: string): string {
   return text.length > 3 ? message.replaceAll(text, "[secret]") : message;
 }
 
-/** Only what is short and can't be a key that went astray. */
+/** Only what is short and can't be a key that went astray; without the credentials of a URL. */
 function show(value: unknown): string | undefined {
   if (isMap(value) || Array.isArray(value)) return undefined;
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(value)?.replace(/:\/\/.*@/, "://[secret]@");
   return text === undefined || text.length > 80 || /\\n|-----BEGIN/.test(text) ? undefined : text;
 }

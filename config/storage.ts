@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { type Environment, readText } from "./environment";
+import { parseAddress } from "./host-address";
 import { flag, isMap, secret, switchable, whole } from "./parts";
 import { parsing, Refused, refuse, whenMap } from "./refused";
 import type { Storage } from "./settings";
@@ -52,10 +53,7 @@ const postgresql = ({ files }: Pick<Environment, "files">) =>
   z
     .strictObject(
       {
-        host: z
-          .string("give the database server's name")
-          .regex(/^[A-Za-z0-9.:_-]+$/, "give the name or address of the database server, without a port")
-          .optional(),
+        host: z.string("give the database server's name").transform(parsing(parseAddress)).optional(),
         port: whole(1, 65_535, "give a port, 1 to 65535").prefault(5432),
         database: name("database", "prosody", "The database."),
         user: name("role", "prosody", "The role that owns it."),
