@@ -33,15 +33,15 @@ const secretLine = /((?:secret|password|passwd|token|key)\w*["\]]*\s*=\s*)("[^"]
 
 /** `npm run compare`. Returns the exit code. */
 export async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: { stack: { type: "string" }, server: { type: "string" }, help: { type: "boolean" } },
-  });
-  if (values.help || !values.stack) {
-    process.stderr.write(usage);
-    return values.help ? 0 : 2;
-  }
   try {
+    const { values } = parseArgs({
+      args,
+      options: { stack: { type: "string" }, server: { type: "string" }, help: { type: "boolean" } },
+    });
+    if (values.help || !values.stack) {
+      process.stderr.write(usage);
+      return values.help ? 0 : 2;
+    }
     const server = await serverOf(values.stack, values.server);
     const host = await openHost(server.host, server.name);
     const text = await differences(server, host).finally(() => host.close());
