@@ -20,7 +20,7 @@ export const turn = (domains: readonly string[]) =>
         }),
         subdomain: subdomain("turn", domains).meta({
           description:
-            "What comes before the first virtual host: the one name under which the clients of all virtual hosts find the server. TURN over TLS is offered when the certificate of that virtual host has this name, too.",
+            "What comes before the first virtual host, by the alphabet: the one name under which the clients of all virtual hosts find the server. A new virtual host that sorts before it moves the name. TURN over TLS is offered when the certificate of that virtual host has this name, too.",
           form: "label",
           example: "subdomain: calls",
         }),
