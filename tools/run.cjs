@@ -11,6 +11,11 @@ async function run([name, ...args]) {
   return main(args);
 }
 
+// A reader who has seen enough, such as less or head, keeps a tool from nothing.
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 run(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
