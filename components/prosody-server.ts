@@ -98,7 +98,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
       parent: this,
       dependsOn: config.configuration,
     });
-    const certificate = certificates.certificates[server.domains[0]!.name]!;
+    const certificate = certificates.certificates[server.turn.domain]!;
     const calls = { parent: this, dependsOn: certificates };
     const turn = turnSecret
       ? [turnSecret, new Turn(name, { server, secret: turnSecret.secret, certificate }, calls)]

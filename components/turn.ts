@@ -19,7 +19,7 @@ export interface TurnArgs {
 export class Turn extends Part {
   constructor(name: string, args: TurnArgs, options?: pulumi.ComponentResourceOptions) {
     super("prosody:index:Turn", name, options);
-    const { turn, domains, host } = args.server;
+    const { turn, host } = args.server;
     const server = args.server.name;
     const configuration = new TurnServer(
       perServer(server, "coturn"),
@@ -27,7 +27,7 @@ export class Turn extends Part {
         server,
         config: renderTurnServer(args.server),
         secret: args.secret,
-        domain: turn.tls ? domains[0]!.name : "",
+        domain: turn.tls ? turn.domain : "",
         certificate: turn.tls ? args.certificate : "",
         ports: turnPorts(args.server),
       },

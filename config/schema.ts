@@ -124,6 +124,7 @@ export const schema = (around: Surroundings) =>
         dns,
         ...rest
       }): Server => {
+        const ofTurn = rest.domains.find(({ name }) => name === turn.domain) ?? rest.domains[0]!;
         const abuse = admins.length
           ? admins.map((jid) => `xmpp:${encodeURI(jid)}`)
           : [`mailto:postmaster@${rest.domains[0]!.name}`];
@@ -147,8 +148,9 @@ export const schema = (around: Surroundings) =>
           },
           turn: {
             ...turn,
+            domain: ofTurn.name,
             enabled: hasTurn(turn.enabled, ports),
-            tls: ports.turnTls !== false && serves(rest.domains[0]!, turnHost(turn, rest.domains)),
+            tls: ports.turnTls !== false && serves(ofTurn, turnHost({ ...turn, domain: ofTurn.name })),
           },
           upload: {
             ...upload,

@@ -120,13 +120,15 @@ export interface Ports {
 /** STUN and TURN for calls, by coturn on the same host. */
 export interface TurnSettings {
   enabled: boolean;
-  /** Before the first virtual host: the name under which all clients find it. */
+  /** Before its virtual host: the name under which all clients find it. */
   subdomain: string;
+  /** The virtual host below which that name is, whose certificate it has. */
+  domain: string;
   /** Public addresses of a host behind NAT: at most one of each family. */
   externalAddress: string[];
   /** UDP ports for relaying, both included. */
   relayPorts: { from: number; to: number };
-  /** Offered over TLS: there is a port, and the certificate of the first virtual host covers the name. */
+  /** Offered over TLS: there is a port, and the certificate of its virtual host covers the name. */
   tls: boolean;
 }
 

@@ -1,11 +1,13 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { parseDomain } from "./domain-name";
 import { flag, isMap, list, switchable } from "./parts";
 import { parsing, Refused, refuse } from "./refused";
 import { subdomain } from "./services";
-import type { Domain, Ports, TurnSettings } from "./settings";
+import type { Ports, TurnSettings } from "./settings";
 
-const mapHelp = "give a map with enabled, subdomain, externalAddress and relayPorts, or false";
+const mapHelp = "give a map with enabled, subdomain, domain, externalAddress and relayPorts, or false";
+const domainHelp = "give one of prosody:domains, such as example.com";
 const addressHelp = "give the public IP address, such as 203.0.113.5";
 const relayHelp = "give the first and the last port, such as 49152-65535";
 
@@ -20,10 +22,21 @@ export const turn = (domains: readonly string[]) =>
         }),
         subdomain: subdomain("turn", domains).meta({
           description:
-            "What comes before the first virtual host, by the alphabet: the one name under which the clients of all virtual hosts find the server. A new virtual host that sorts before it moves the name. TURN over TLS is offered when the certificate of that virtual host has this name, too.",
+            "What comes before `turn.domain`: the one name under which the clients of all virtual hosts find the server. TURN over TLS is offered when the certificate of that virtual host has this name, too.",
           form: "label",
           example: "subdomain: calls",
         }),
+        domain: z
+          .string(domainHelp)
+          .transform(parsing((text) => parseVirtualHost(text, domains)))
+          .optional()
+          .meta({
+            description:
+              "The virtual host below which the server's name is. Give it before you add a virtual host that sorts before it, and the name stays where the DNS has it.",
+            form: "virtual host",
+            otherwise: "the first virtual host, by the alphabet",
+            example: "domain: example.com",
+          }),
         externalAddress: list(z.string(addressHelp).transform(parsing(parseExternal)), addressHelp)
           .superRefine((addresses, ctx) => {
             if (new Set(addresses.map(isIP)).size < addresses.length)
@@ -53,6 +66,13 @@ export const turn = (domains: readonly string[]) =>
       form: "map, or `false`",
       example: "turn: { externalAddress: 203.0.113.5 }",
     });
+
+/** @throws Refused */
+function parseVirtualHost(text: string, domains: readonly string[]): string {
+  const domain = parseDomain(text);
+  if (domains.includes(domain) || domains.length === 0) return domain; // without domains that is the problem to report
+  throw new Refused(`it is no virtual host of this server (${domains.join(", ")}); ${domainHelp}`);
+}
 
 /** @throws Refused */
 function parseExternal(text: string): string {
@@ -123,9 +143,6 @@ export function hasTurn(enabled: boolean | undefined, ports: Pick<Ports, "turn" 
 }
 
 /** The name in the DNS under which clients find the TURN server. */
-export function turnHost(
-  turn: Pick<TurnSettings, "subdomain">,
-  domains: readonly Pick<Domain, "name">[],
-): string {
-  return `${turn.subdomain}.${domains[0]!.name}`;
+export function turnHost({ subdomain, domain }: Pick<TurnSettings, "subdomain" | "domain">): string {
+  return `${subdomain}.${domain}`;
 }

@@ -116,7 +116,7 @@ export function sharedAddresses(servers: readonly Server[], entries: readonly En
  * an encrypted connection to the file transfer proxy, so its name does not matter.
  */
 function uncovered(leaf: X509Certificate, domain: string, server: Server): string[] {
-  const { conference, upload, turn, ports, domains } = server;
+  const { conference, upload, turn, ports } = server;
   const federated = ports.server !== false || ports.serverDirectTls !== false;
   const missing = [
     {
@@ -129,7 +129,7 @@ function uncovered(leaf: X509Certificate, domain: string, server: Server): strin
     {
       ...turn,
       option: "ports.turnTls",
-      matters: domain === domains[0]!.name && ports.turnTls !== false,
+      matters: domain === turn.domain && ports.turnTls !== false,
       loss: "calls can't be relayed over TLS",
     },
   ]

@@ -111,7 +111,7 @@ function namesBelow(server: Server, domain: string): { name: string; federates: 
     { ...server.conference, federates: true },
     { ...server.upload, federates: false },
     { ...server.proxy65, federates: true },
-    { ...server.turn, enabled: server.turn.enabled && domain === server.domains[0]!.name, federates: false },
+    { ...server.turn, enabled: server.turn.enabled && domain === server.turn.domain, federates: false },
   ];
   return [
     ...services.flatMap(({ enabled, subdomain, federates }) =>

@@ -8,11 +8,11 @@ import { privateRanges } from "../providers/turn-text";
 
 /** coturn's configuration, but for what only the host knows: the secret and its own addresses. */
 export function renderTurnServer(server: Server): string {
-  const { turn, ports, domains } = server;
+  const { turn, ports } = server;
   const template = readFileSync(join(root, "templates/turnserver.conf.mustache"), "utf8");
   const view = {
     server: server.name,
-    realm: domains[0]!.name,
+    realm: turn.domain,
     plain: ports.turn,
     tls: turn.tls && ports.turnTls,
     external: turn.externalAddress,
@@ -31,8 +31,8 @@ export function turnPorts({ turn, ports }: Pick<Server, "turn" | "ports">): numb
  * What clients are told (XEP-0215), with credentials (`secret`) where they need some. Prosody 0.12 makes them for
  * `turns` only when the algorithm is named.
  */
-export function callServices({ turn, ports, domains }: Server): LuaValue[] {
-  const host = turnHost(turn, domains);
+export function callServices({ turn, ports }: Server): LuaValue[] {
+  const host = turnHost(turn);
   const service = (type: string, transport: string, port: number, more = {}) => ({
     type,
     transport,

@@ -190,4 +190,16 @@ describe("a domain whose certificate is made on the host", () => {
       ["example.net", "rooms.example.net", "www.example.net"],
     ]);
   });
+
+  test("of which calls have theirs is for the stack config to say", () => {
+    const settings = server({
+      ...good(),
+      domains: { "example.com": { selfSigned: true }, "example.net": { selfSigned: true } },
+      turn: { domain: "Example.NET" },
+    });
+    expect(settings.turn).toMatchObject({ domain: "example.net", tls: true });
+    expect(
+      settings.domains.map((each) => certificateNames(settings, each).includes(`turn.${each.name}`)),
+    ).toEqual([false, true]);
+  });
 });

@@ -59,6 +59,7 @@ test("one host, one domain and one JID are enough", () => {
     turn: {
       enabled: true,
       subdomain: "turn",
+      domain: "example.com",
       externalAddress: [],
       relayPorts: { from: 49152, to: 65535 },
       tls: true,
@@ -205,6 +206,7 @@ test("what is written is what comes out", () => {
     turn: {
       enabled: true,
       subdomain: "calls",
+      domain: "example.com",
       externalAddress: ["203.0.113.5"],
       relayPorts: { from: 50000, to: 50999 },
       tls: false, // the certificate has no calls.example.com

@@ -5,7 +5,7 @@ import { zoneText } from "../../../dns/zone-text";
 import { domain, server } from "../../fixtures/server";
 import { certified } from "../../helpers/x509";
 
-const base = server({ domains: [domain("example.com")] });
+const base = server({ domains: [domain("example.com")], turn: { ...server().turn, domain: "example.com" } });
 const dns = (changes: Partial<DnsSettings>): DnsSettings => ({ ...base.dns, ...changes });
 
 /** `name TTL TYPE value` of each record. */

@@ -41,7 +41,7 @@ test("over TLS alone", () => {
 test("clients of all virtual hosts are told of the one server, by its name in the DNS", () => {
   const settings = server({
     domains: [domain("xn--bcher-kva.test"), domain("example.test")],
-    turn: { ...turn, tls: false },
+    turn: { ...turn, domain: "xn--bcher-kva.test", tls: false },
   });
   expect(turnPorts(settings)).toEqual([3478]);
   expect(callServices(settings)).toEqual([
