@@ -6,7 +6,7 @@ export interface Coturn {
   config: string;
   /** The group that it runs as, which its files are for; "" where coturn is not installed. */
   group: string;
-  /** The host's own addresses, without those of loopback and link. */
+  /** The host's own addresses, without those of loopback, link, and bridges of its containers and virtual machines. */
   addresses: string[];
   /** Ports that other programs have, as "udp 3478" → name of the program. */
   taken: Record<string, string>;
@@ -18,7 +18,8 @@ export const configs = ["/etc/coturn/turnserver.conf", "/etc/turnserver.conf"] a
 /**
  * Which configuration is in use, the unit says: with Debian's package, too, people keep certificates in /etc/coturn.
  * Where there is no unit, the file itself does. Temporary addresses (RFC 8981) are others every day, and nobody is
- * told of them.
+ * told of them. Bridges that neither lead out of the host nor have a network card come and go with Docker's networks:
+ * no client calls their addresses, and a relay to them would open what is for containers alone.
  *
  * Names of groups: Debian's package, then the Fedora family's.
  */
@@ -31,7 +32,18 @@ export const coturn: Fact<Coturn> = {
 esac
 echo "config $config"
 for name in turnserver coturn; do getent group $name >/dev/null && echo group $name; done
-ip -o address show scope global | grep -vw temporary | while read -r _ _ _ address _; do echo "address \${address%/*}"; done
+ways=$(ip -4 route show default; ip -6 route show default)
+leadsOut() {
+  case "$ways " in *" dev $1 "*) return 0 ;; esac
+  for card in /sys/class/net/"$1"/lower_*/device /sys/class/net/"$1"/lower_*/lower_*/device; do
+    [ ! -e "$card" ] || return 0
+  done
+  return 1
+}
+ip -o address show scope global | grep -vw temporary | while read -r _ device _ address _; do
+  [ ! -d /sys/class/net/"$device"/bridge ] || leadsOut "$device" || continue
+  echo "address \${address%/*}"
+done
 ss -Hltunp | while read -r protocol _ _ _ local _ users; do echo "port $protocol \${local##*:} $users"; done`,
   parse(stdout) {
     const after = (label: string) =>
