@@ -1,9 +1,10 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { archiveDirectory } from "../archive";
 import { type Coturn, configs, coturn } from "../facts/coturn";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
-import { sh } from "../ssh/quote";
+import { raw, sh } from "../ssh/quote";
 import type { TurnServerInputs, TurnServerState } from "../turn-server";
 import { isSound, withHostLines, withoutHostLines } from "../turn-text";
 
@@ -13,8 +14,12 @@ const copies = { chain: "/etc/turnserver/tls.crt", key: "/etc/turnserver/tls.key
 /** Put there together with changed files, removed once coturn runs them; a reboot removes it, too. */
 const pendingMark = "/run/prosody-pulumi-turn-not-live";
 
-/** The configuration that was there before the stack. */
-const original = "/var/backups/prosody-pulumi/turnserver.conf.original";
+/** What was there before the stack. */
+const originals = {
+  config: `${archiveDirectory}/turnserver.conf.original`,
+  chain: `${archiveDirectory}/turnserver-tls.crt.original`,
+  key: `${archiveDirectory}/turnserver-tls.key.original`,
+};
 
 type Files = Map<string, RemoteFile | undefined>;
 
@@ -49,13 +54,18 @@ export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
 
   update: (host, _state, inputs) => bring(host, inputs),
 
-  async delete(host) {
+  async delete(host, state) {
     const { config } = await host.fact(coturn);
+    const files = await readFiles(host, [config]);
     await host.run(
-      sh`rm -f ${[...Object.values(copies), pendingMark]}
-rmdir /etc/turnserver 2>/dev/null
-[ -e ${config} ] || { rm -f ${original}; exit 0; }
-if [ -e ${original} ]; then mv -fT ${original} ${config}; else rm -f ${config}; fi
+      sh`${raw(there)}
+rm -f ${pendingMark}
+${raw(state.domain || hasCopies(files.get(config)) ? putCopiesBack : "")}
+[ -e ${config} ] || {
+  [ ! -e ${originals.config} ] || mv ${originals.config} ${originals.config}"-$(date -u +%Y%m%dT%H%M%SZ)"
+  exit 0
+}
+if there ${originals.config}; then mv -fT ${originals.config} ${config}; else rm -f ${config}; fi
 systemctl try-restart coturn.service || true`,
       { doing: "putting coturn's configuration back", timeout: 100, changes: true },
     );
@@ -66,6 +76,18 @@ const source = (domain: string) => ({
   chain: `/etc/prosody/certs/${domain}.crt`,
   key: `/etc/prosody/certs/${domain}.key`,
 });
+
+/** An original may be a link that leads nowhere from where it is kept. */
+const there = `there() { [ -e "$1" ] || [ -L "$1" ]; }`;
+
+/** A configuration of the stack's that has the copies served. */
+function hasCopies(config: RemoteFile | undefined): boolean {
+  return isOurs(config) && config!.content.includes(`\ncert=${copies.chain}\n`);
+}
+
+function isOurs(config: RemoteFile | undefined): boolean {
+  return config?.content.includes("Kept by prosody-pulumi") ?? false;
+}
 
 /** Asked beside the fact that tells which of the places is in use, so that one does not wait for the other. */
 function look(host: Host, domain: string): Promise<Files> {
@@ -126,12 +148,13 @@ async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerSt
   const different = [config, ...tls].filter((file) => !isThere(file, files));
   const isPending = files.get(pendingMark) !== undefined;
   if (different.length > 0) {
-    await keepOriginal(host, found, files);
+    await keepOriginals(host, found, files, different);
     await writeFiles(host, [mark, ...different]);
   }
-  if (!inputs.domain && different.length > 0) await removeFiles(host, Object.values(copies));
-  if (isPending || different.includes(config)) await restart(host, inputs.ports, found, files);
+  if (isPending || different.includes(config)) await restart(host, inputs.ports, different, files);
   else if (different.length > 0) await reloadCertificate(host);
+  if (!inputs.domain && hasCopies(files.get(found.config)))
+    await host.run(putCopiesBack, { doing: "removing coturn's certificate", changes: true });
   if (isPending || different.length > 0) await removeFiles(host, [pendingMark]);
   return { ...inputs, addresses: found.addresses };
 }
@@ -149,17 +172,54 @@ function refuseTaken({ taken }: Coturn, ports: readonly number[]): void {
     );
 }
 
-async function keepOriginal(host: Host, { config }: Coturn, files: Files): Promise<void> {
-  const content = files.get(config)?.content;
-  if (content === undefined || content.includes("Kept by prosody-pulumi")) return;
-  await host.run(
-    sh`[ -e ${original} ] || { install -d -m 0700 /var/backups/prosody-pulumi && cp -a ${config} ${original}; }`,
-    { doing: "keeping coturn's configuration", changes: true },
+/** A copy is somebody's own where the configuration that was there is not the stack's, or has no certificate. */
+async function keepOriginals(
+  host: Host,
+  { config }: Coturn,
+  files: Files,
+  different: readonly WantedFile[],
+): Promise<void> {
+  const before = files.get(config);
+  const foreign = (["chain", "key"] as const).filter((part) =>
+    different.some(({ path, content }) => {
+      const there = path === copies[part] && !hasCopies(before) ? files.get(path) : undefined;
+      return there !== undefined && there.content !== content;
+    }),
   );
+  const pairs = [
+    ...(before === undefined || isOurs(before) ? [] : [[config, originals.config]]),
+    ...foreign.map((part) => [copies[part], originals[part]]),
+  ];
+  if (pairs.length === 0) return;
+  // In one step: on a full disk, half a copy would pass for the original in the next up.
+  const keep = ([path, original]: string[]) => sh`if ! there ${original!}; then
+  cp -a ${path!} ${original!}.part
+  mv -fT ${original!}.part ${original!}
+fi`;
+  const start = sh`set -e
+${raw(there)}
+install -d -m 0700 ${archiveDirectory}`;
+  await host.run([start, ...pairs.map(keep)].join("\n"), {
+    doing: "keeping coturn's configuration",
+    changes: true,
+  });
 }
 
+/** The copies go, and what was in their place before the stack comes back. */
+const putCopiesBack = `${there}
+${sh`rm -f ${Object.values(copies)}`}
+${(["chain", "key"] as const)
+  .map((part) => sh`! there ${originals[part]} || mv -fT ${originals[part]} ${copies[part]} || exit 1`)
+  .join("\n")}
+rmdir /etc/turnserver 2>/dev/null || true`;
+
 /** Its package starts coturn, and a service that is stopped is the affair of another resource. */
-async function restart(host: Host, ports: readonly number[], found: Coturn, before: Files): Promise<void> {
+async function restart(
+  host: Host,
+  ports: readonly number[],
+  written: readonly WantedFile[],
+  before: Files,
+): Promise<void> {
   const { code, stdout } = await host.run(restartScript, {
     doing: "restarting coturn",
     input: `${ports.join("\n")}\n`,
@@ -168,8 +228,13 @@ async function restart(host: Host, ports: readonly number[], found: Coturn, befo
     changes: true,
   });
   if (code === 0) return;
-  const previous = before.get(found.config);
-  if (previous) await writeFiles(host, [{ ...previous, path: found.config }]);
+  await writeFiles(
+    host,
+    written.flatMap(({ path }) => {
+      const previous = before.get(path);
+      return previous ? [{ ...previous, path }] : [];
+    }),
+  );
   await host.run("systemctl reset-failed coturn.service; systemctl restart coturn.service || true", {
     doing: "restarting coturn with its previous configuration",
     timeout: 100,

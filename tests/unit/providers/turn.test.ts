@@ -21,7 +21,7 @@ const own = certified({ subject: "example.test", names: ["turn.example.test"] })
 const renewed = certified({ subject: "example.test", names: ["turn.example.test"] });
 const inputs: TurnServerInputs = {
   server: "prosody",
-  config: "# Kept by prosody-pulumi\nrealm=example.test\n",
+  config: "# Kept by prosody-pulumi\ncert=/etc/turnserver/tls.crt\n",
   secret,
   domain: "example.test",
   certificate: sha256(own.certificate),
@@ -46,7 +46,7 @@ function hostWith(files: ConstructorParameters<typeof FakeHost>[0] & object) {
     answers: {
       [coturn.script]: lines(),
       [restartScript]: "",
-      "/turnserver.conf.original/": "",
+      "/\\.original/": "",
       "/USR2/": "",
       "/reset-failed/": "",
     },
@@ -156,6 +156,7 @@ describe("the secret", () => {
 
 describe("the server", () => {
   const state = { ...inputs, addresses };
+  const without = { ...inputs, config: "# Kept by prosody-pulumi\nno-tls\n", domain: "", certificate: "" };
 
   test("what matches is adopted without a change", async () => {
     const host = hostWith({ files: there });
@@ -227,6 +228,65 @@ describe("the server", () => {
     expect(host.files.get(config)!.content).toBe(there[config]!.content);
   });
 
+  describe("a certificate that somebody has in the place of the copies", () => {
+    const theirs = {
+      "/etc/turnserver/tls.crt": { content: "their chain", mode: "0644" },
+      "/etc/turnserver/tls.key": { content: "their key", mode: "0600" },
+    };
+    const kept = (host: FakeHost) =>
+      host.scripts.join("\n").match(/(?<=cp -a )\S+(?= \/var\/backups\/prosody-pulumi\/turnserver)/g) ?? [];
+    const putBack = (host: FakeHost) =>
+      host.scripts.filter((script) => script.includes("rm -f /etc/turnserver/tls")).length;
+
+    test("is kept, with the configuration", async () => {
+      const host = hostWith({
+        files: { ...source, ...theirs, [config]: { content: "cert=/etc/turnserver/tls.crt\n" } },
+      });
+      await turnServerHandler.create(host, inputs);
+      expect(kept(host)).toEqual([config, ...Object.keys(theirs)]);
+      expect(host.files.get("/etc/turnserver/tls.key")!.content).toBe(own.key);
+    });
+
+    test("is kept where the stack had no TLS", async () => {
+      for (const [text, expected] of [
+        [without.config, Object.keys(theirs)],
+        [inputs.config, []],
+      ] as const) {
+        const host = hostWith({
+          files: { ...source, ...theirs, [config]: file(withHostLines(text, secret, addresses)) },
+        });
+        await turnServerHandler.update(host, state, inputs);
+        expect(kept(host)).toEqual(expected);
+      }
+    });
+
+    test("stays where it is without TLS, at the take-over and at a destroy", async () => {
+      const host = hostWith({ files: { ...theirs, [config]: { content: "# theirs\n" } } });
+      await turnServerHandler.create(host, without);
+      await turnServerHandler.delete(host, { ...without, addresses });
+      expect([kept(host), putBack(host)]).toEqual([[config], 0]);
+    });
+
+    test("is in force again where the configuration does not run", async () => {
+      const before = { content: "cert=/etc/turnserver/tls.crt\n", mode: "0640", group: "turnserver" };
+      const host = hostWith({ files: { ...source, ...theirs, [config]: before } });
+      host.answers.set(restartScript, { code: 1, stdout: "" });
+      await expect(turnServerHandler.create(host, inputs)).rejects.toThrow("the previous one is back");
+      for (const [path, was] of Object.entries({ ...theirs, [config]: before }))
+        expect(host.files.get(path)).toMatchObject(was);
+    });
+  });
+
+  test("copies go once coturn runs without them", async () => {
+    const host = hostWith({ files: there });
+    await turnServerHandler.update(host, state, without);
+    const [restarted, removed] = [restartScript, "rm -f /etc/turnserver/tls.crt"].map((script) =>
+      host.scripts.findIndex((each) => each.includes(script)),
+    );
+    expect(restarted).toBeGreaterThan(-1);
+    expect(removed).toBeGreaterThan(restarted!);
+  });
+
   test("without a certificate on the host there is no TLS to offer", async () => {
     await expect(turnServerHandler.create(hostWith({}), inputs)).rejects.toThrow(
       "there is no certificate of example.test in /etc/prosody/certs for TURN over TLS.",
@@ -243,7 +303,7 @@ describe("the server", () => {
     const host = hostWith({ files: there });
     await turnServerHandler.delete(host, state);
     const [script] = host.changes;
-    expect(script).toContain("rm -f /etc/turnserver/tls.crt /etc/turnserver/tls.key ");
+    expect(script).toContain("rm -f /etc/turnserver/tls.crt /etc/turnserver/tls.key\n");
     expect(script).not.toContain("rm -rf");
   });
 
