@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certificate";
-import { pack } from "../archive";
+import { archiveDirectory, pack } from "../archive";
 import { caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
 import type { Handler } from "../handler";
 import type { Host, RunResult } from "../host";
@@ -236,30 +236,37 @@ async function tellEmail(host: Host, { email, directory }: AcmeCertificateInputs
   );
 }
 
-/** Copies that are certbot's go; what somebody else put there by now stays. */
+/** Copies that are certbot's, old ones too, go; what somebody else put there by now stays. */
 async function remove(host: Host, { domain, adopted }: AcmeCertificateState): Promise<void> {
   await host.run(
     sh`umask 077
-live=/etc/letsencrypt/live/${domain}
+cd /
 for pair in fullchain:crt privkey:key; do
-  copy=/etc/prosody/certs/${domain}.\${pair#*:}
-  cmp -s "$live/\${pair%:*}.pem" "$copy" && rm -f "$copy"
+  copy=etc/prosody/certs/${domain}.\${pair#*:}
+  for one in etc/letsencrypt/live/${domain}/"\${pair%:*}.pem" etc/letsencrypt/archive/${domain}/"\${pair%:*}"*.pem; do
+    cmp -s "$one" "$copy" && rm -f "$copy"
+  done
 done
 rm -f ${hookFile(domain)}
 ls /etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-* >/dev/null 2>&1 || {
 ${raw(forgetAuthority)}
 }
 ${raw(adopted ? "exit 0" : "")}
-[ -e /etc/letsencrypt/renewal/${domain}.conf ] || exit 0
+cd etc/letsencrypt 2>/dev/null && [ -e renewal/${domain}.conf ] || exit 0
 set -e
-${raw(pack)}install -d -m 0700 /var/backups/prosody-pulumi
-pack "/var/backups/prosody-pulumi/acme-"${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" -C / -h etc/letsencrypt/live/${domain} etc/letsencrypt/renewal/${domain}.conf
-if command -v certbot >/dev/null; then certbot delete --non-interactive --cert-name ${domain} 2>&1
-else rm -rf /etc/letsencrypt/live/${domain} /etc/letsencrypt/archive/${domain} /etc/letsencrypt/renewal/${domain}.conf; fi`,
+${raw(pack)}install -d -m 0700 ${archiveDirectory}
+set -- etc/letsencrypt/renewal/${domain}.conf
+for one in archive/${domain} live/${domain}/*.pem; do
+  [ ! -e "$one" ] || set -- "$@" "etc/letsencrypt/$one"
+done
+pack ${archiveDirectory}/acme-${domain}"-$(date -u +%Y%m%dT%H%M%SZ).tar.gz" -C / -h "$@"
+# certbot deletes none of which a part is gone
+if [ -e live/${domain}/fullchain.pem ] && command -v certbot >/dev/null; then certbot delete --non-interactive --cert-name ${domain} 2>&1
+else rm -rf live/${domain} archive/${domain} renewal/${domain}.conf; fi`,
     {
       doing: `archiving and removing the certificate of ${domain}`,
       changes: true,
-      fix: "Nothing is deleted without an archive. See whether /var/backups/prosody-pulumi can be written, then run this again.",
+      fix: `Nothing is deleted without an archive. See whether ${archiveDirectory} can be written, then run this again.`,
     },
   );
 }

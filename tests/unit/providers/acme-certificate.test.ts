@@ -1,5 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
 import { type Lineage, lineages } from "../../../providers/facts/lineages";
 import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
@@ -50,12 +61,42 @@ function hostWith(before: string, after = good) {
   });
 }
 
-/** Runs the end of a script, from the archive on, with stand-ins for what it calls. */
-function runHere(script: string, { tar = "", certbot = "certbot() { echo certbot; }; " }) {
-  const end = script.slice(script.indexOf("set -e\n"));
-  const standIns = `install() { :; }; tar() { echo tar; (${tar || ":"}); }; mv() { :; }; rm() { echo "rm $*"; }; ${certbot}PATH=/none\n`;
-  const { status, stdout } = spawnSync("sh", ["-c", standIns + end], { encoding: "utf8" });
-  return { code: status, ran: stdout.trim().split("\n") };
+let root: string;
+const here = (path: string) => join(root, path);
+const live = "etc/letsencrypt/live/example.test";
+const archived = "etc/letsencrypt/archive/example.test";
+
+/** What certbot has of a certificate that was renewed once, and Prosody's copy, which is the one before. */
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "prosody-lineage-"));
+  for (const directory of [live, archived, "etc/letsencrypt/renewal", "etc/prosody/certs"])
+    mkdirSync(here(directory), { recursive: true });
+  writeFileSync(here("etc/letsencrypt/renewal/example.test.conf"), "");
+  for (const [name, end] of [
+    ["fullchain", "crt"],
+    ["privkey", "key"],
+  ]) {
+    for (const renewal of [1, 2])
+      writeFileSync(here(`${archived}/${name}${renewal}.pem`), `${name}${renewal}`);
+    symlinkSync(`../../archive/example.test/${name}2.pem`, here(`${live}/${name}.pem`));
+    writeFileSync(here(`etc/prosody/certs/example.test.${end}`), `${name}1`);
+  }
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+/** Runs the script of a destroy below {@link root}, with stand-ins for what it calls. */
+async function destroyHere({ tar = "command tar", certbot = true, adopted = false } = {}) {
+  const host = hostWith(good);
+  await acmeCertificateHandler.delete(host, { ...state, adopted });
+  const script = host.changes[0]!.replaceAll(/(?<=[ "])\/(etc|var)\//g, `${root}/$1/`)
+    .replace("cd /\n", `cd ${root}\n`)
+    .replace("-C / ", `-C ${root} `);
+  const standIns = `systemctl() { :; }; tar() { ${tar} "$@"; }; ${certbot ? "certbot() { echo certbot; }" : ":"}\n`;
+  const { status, stdout } = spawnSync("sh", ["-c", standIns + script], {
+    encoding: "utf8",
+    env: { PATH: "/usr/bin:/bin" },
+  });
+  return { code: status, ran: stdout.trim() };
 }
 
 const ran = (host: FakeHost) =>
@@ -237,37 +278,66 @@ test("a wildcard that can't be had over port 80 is told as such", () =>
     /Fix: The certificate has a wildcard, for others on the host\. Have it made for example\.test, upload/,
   ));
 
-test("without its archive nothing is deleted", async () => {
-  const host = hostWith(good);
-  await acmeCertificateHandler.delete(host, state);
-  expect(runHere(host.changes[0]!, { tar: "exit 2" })).toEqual({
-    code: 1,
-    ran: ["tar", expect.stringMatching(/^rm -f \S+\.part$/)],
-  });
-  expect(runHere(host.changes[0]!, {})).toEqual({ code: 0, ran: ["tar", "certbot"] });
-});
+describe("a destroy", () => {
+  const archive = () => {
+    const { stdout } = spawnSync(
+      "sh",
+      ["-c", `tar -tzf ${root}/var/backups/prosody-pulumi/acme-example.test-*.tar.gz`],
+      {
+        encoding: "utf8",
+      },
+    );
+    return stdout.trim().split("\n");
+  };
+  const isThere = () => existsSync(here(archived));
+  const copies = () =>
+    ["crt", "key"].filter((end) => existsSync(here(`etc/prosody/certs/example.test.${end}`)));
 
-test("what certbot left when it was removed by hand goes without it", async () => {
-  const host = hostWith(good);
-  await acmeCertificateHandler.delete(host, state);
-  expect(runHere(host.changes[0]!, { certbot: "" })).toEqual({
-    code: 0,
-    ran: [
-      "tar",
-      "rm -rf /etc/letsencrypt/live/example.test /etc/letsencrypt/archive/example.test /etc/letsencrypt/renewal/example.test.conf",
-    ],
+  test("archives what certbot has before it goes, and does not revoke it", async () => {
+    expect(await destroyHere()).toEqual({ code: 0, ran: "certbot" });
+    expect(archive()).toEqual(
+      expect.arrayContaining([
+        `${live}/privkey.pem`,
+        `${archived}/privkey1.pem`,
+        "etc/letsencrypt/renewal/example.test.conf",
+      ]),
+    );
   });
-});
 
-test("an adopted one stays with certbot, another one is archived and not revoked", async () => {
-  for (const adopted of [true, false]) {
-    const host = hostWith(good);
-    await acmeCertificateHandler.delete(host, { ...state, adopted });
-    const script = host.changes[0]!;
-    const end = script.includes("\nexit 0\n") ? script.slice(0, script.indexOf("\nexit 0\n")) : script;
-    expect(end.includes("certbot delete")).toBe(!adopted);
-    expect(script).not.toContain("revoke");
-  }
+  test("deletes nothing without its archive", async () => {
+    expect(await destroyHere({ tar: "false" })).toEqual({ code: 1, ran: "" });
+    expect(isThere()).toBe(true);
+  });
+
+  test("goes without certbot, where it was removed by hand", async () => {
+    expect(await destroyHere({ certbot: false })).toEqual({ code: 0, ran: "" });
+    expect(isThere()).toBe(false);
+  });
+
+  test("goes where certbot's links are gone, and leads nowhere else than the archive", async () => {
+    rmSync(here(live), { recursive: true });
+    expect(await destroyHere()).toEqual({ code: 0, ran: "" });
+    expect(isThere()).toBe(false);
+    expect(archive()).toContain(`${archived}/privkey2.pem`);
+  });
+
+  test("goes where the links lead nowhere", async () => {
+    rmSync(here(archived), { recursive: true });
+    expect(await destroyHere()).toEqual({ code: 0, ran: "" });
+    expect(existsSync(here(live))).toBe(false);
+  });
+
+  test("takes copies that are certbot's away, those of a renewal that was not brought, too", async () => {
+    await destroyHere();
+    expect(copies()).toEqual([]);
+  });
+
+  test("leaves a copy that is somebody else's, and an adopted certificate", async () => {
+    writeFileSync(here("etc/prosody/certs/example.test.key"), "another's");
+    expect(await destroyHere({ adopted: true })).toEqual({ code: 0, ran: "" });
+    expect(copies()).toEqual(["key"]);
+    expect(readFileSync(here(`${live}/privkey.pem`), "utf8")).toBe("privkey2");
+  });
 });
 
 test("names and addresses that certbot would take for options never get there", () => {
