@@ -6,6 +6,7 @@ import { handlers } from "./handlers";
 import { reporting } from "./progress";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
+import { warnOnce } from "./warn";
 
 /** The engine's placeholder for a value that is not known before another resource is made. */
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -113,14 +114,6 @@ async function guard<T>(
   } finally {
     clearTimeout(timer);
   }
-}
-
-const warned = new Set<string>();
-
-/** The engine shows a provider's standard error among its diagnostics. */
-function warnOnce(text: string): void {
-  if (!warned.has(text)) process.stderr.write(`${text}\n`);
-  warned.add(text);
 }
 
 /** Without the engine's own property. */

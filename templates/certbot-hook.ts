@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Mustache from "mustache";
 import { root } from "../config/root";
-import { reloadBySignal } from "../providers/load-certificates";
+import { pendingMark, reloadBySignal, unreadable } from "../providers/load-certificates";
 
 /** The script that certbot runs after each renewal of a virtual host's certificate. */
 export function renderCertbotHook(domain: string): string {
   const template = readFileSync(join(root, "templates/certbot-hook.mustache"), "utf8");
-  return Mustache.render(template, { domain, reload: reloadBySignal });
+  const view = { domain, reload: reloadBySignal, mark: pendingMark, unreadable };
+  return Mustache.render(template, view, {}, { escape: String });
 }

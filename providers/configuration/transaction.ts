@@ -1,5 +1,6 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
+import { loadPending } from "../load-certificates";
 import { type Found, find, inspectInput, isRunning, lines, marked, relative } from "./found";
 import { discard, keepOldStorage, moveIfOther } from "./migration";
 import { type HostFacts, knowing, type Model } from "./model";
@@ -65,6 +66,7 @@ export async function change(
     changes: true,
   });
   if (isMoved) await endMove(host);
+  await loadPending(host);
   return warnings;
 }
 

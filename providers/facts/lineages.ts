@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { namesOf } from "../../config/certificates";
 import type { Fact } from "../host";
+import { pendingMark } from "../load-certificates";
 
 /** What certbot calls a lineage: a certificate and its renewals. */
 export interface Lineage {
@@ -19,6 +20,8 @@ export interface Lineage {
   certificate: string;
   /** Text of the script that brings renewals to Prosody; "" when there is none. */
   hook: string;
+  /** Known as one that certbot had before the stack. */
+  adopted: boolean;
 }
 
 /** Everything that certbot has on a host. */
@@ -26,12 +29,20 @@ export interface Lineages {
   lineages: Record<string, Lineage>;
   /** Whom certbot trusts besides public authorities, PEM. */
   ca: string;
+  /** Prosody has not loaded the newest of its certificates yet. */
+  pending: boolean;
   /** The clock of the host, milliseconds: authorities and certificates go by it. */
   now: number;
 }
 
 /** Where the script that brings a renewed certificate to Prosody is. */
 export const hookFile = (domain: string) => `/etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-${domain}`;
+
+/**
+ * Says that a certificate was certbot's before the stack: kept beside it, because a state can be lost, and an up can end
+ * before there is one.
+ */
+export const adoptedMark = (domain: string) => `/etc/letsencrypt/prosody-pulumi-adopted-${domain}`;
 
 /** The authority's certificate alone, and together with the public ones. */
 export const caFiles = {
@@ -42,6 +53,7 @@ export const caFiles = {
 export const lineages: Fact<Lineages> = {
   name: "lineages",
   script: `echo "now $(date +%s)"
+[ -e ${pendingMark} ] && echo pending
 [ -f ${caFiles.own} ] && echo "ca $(base64 -w0 ${caFiles.own})"
 for conf in /etc/letsencrypt/renewal/*.conf; do
   [ -f "$conf" ] || continue
@@ -50,29 +62,34 @@ for conf in /etc/letsencrypt/renewal/*.conf; do
   [ "$(openssl x509 -in "$live/fullchain.pem" -noout -pubkey 2>/dev/null)" = "$(openssl pkey -in "$live/privkey.pem" -pubout 2>/dev/null || echo none)" ] && pair=yes
   cmp -s "$live/fullchain.pem" "$served.crt" && cmp -s "$live/privkey.pem" "$served.key" &&
     [ "$(stat -Lc '%a %U %G' "$served.crt" "$served.key" | sort -u)" = '640 root prosody' ] && deployed=yes
+  adopted=no; [ ! -e ${adoptedMark("$name")} ] || adopted=yes
   hook=${hookFile("$name")}; [ -x "$hook" ] || hook=/dev/null
-  echo "lineage $name $pair $deployed $(sed -n 's/^server *= *//p' "$conf" | head -n 1) chain=$(base64 -w0 "$live/fullchain.pem" 2>/dev/null) served=$(base64 -w0 "$served.crt" 2>/dev/null) hook=$(base64 -w0 "$hook")"
+  echo "lineage $name $pair $deployed $adopted $(sed -n 's/^server *= *//p' "$conf" | head -n 1) chain=$(base64 -w0 "$live/fullchain.pem" 2>/dev/null) served=$(base64 -w0 "$served.crt" 2>/dev/null) hook=$(base64 -w0 "$hook")"
 done`,
   parse(stdout) {
     const line = (label: string) => new RegExp(`^${label} (.*)$`, "m").exec(stdout)?.[1] ?? "";
     const rows = stdout.matchAll(
-      /^lineage (\S+) (yes|no) (yes|no) (\S*) chain=(\S*) served=(\S*) hook=(\S*)$/gm,
+      /^lineage (\S+) (yes|no) (yes|no) (yes|no) (\S*) chain=(\S*) served=(\S*) hook=(\S*)$/gm,
     );
     return {
       now: Number(line("now")) * 1000,
       ca: decode(line("ca")),
+      pending: /^pending$/m.test(stdout),
       lineages: Object.fromEntries(
-        [...rows].map(([, name, pair, deployed, directory, chain, served, hook]): [string, Lineage] => [
-          name!,
-          {
-            directory: directory!,
-            ...readLeaf(decode(chain!)),
-            isPair: pair === "yes",
-            deployed: deployed === "yes",
-            certificate: served ? createHash("sha256").update(decode(served)).digest("hex") : "",
-            hook: decode(hook!),
-          },
-        ]),
+        [...rows].map(
+          ([, name, pair, deployed, adopted, directory, chain, served, hook]): [string, Lineage] => [
+            name!,
+            {
+              directory: directory!,
+              ...readLeaf(decode(chain!)),
+              isPair: pair === "yes",
+              deployed: deployed === "yes",
+              certificate: served ? createHash("sha256").update(decode(served)).digest("hex") : "",
+              hook: decode(hook!),
+              adopted: adopted === "yes",
+            },
+          ],
+        ),
       ),
     };
   },

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certificate";
 import { archiveDirectory, pack } from "../archive";
-import { caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
+import { adoptedMark, caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
 import type { Handler } from "../handler";
 import type { Host, RunResult } from "../host";
+import { loadPending, unreadable, warnNotLoaded } from "../load-certificates";
 import { removeFiles, type WantedFile, writeFiles } from "../ssh/files";
 import { raw, sh } from "../ssh/quote";
 
@@ -55,13 +56,16 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
   async create(host, inputs) {
     const { lineages: before } = await host.fact(lineages);
     const lineage = before[inputs.domain];
-    const adopted = lineage !== undefined && !lineage.hook;
+    const adopted = lineage !== undefined && (lineage.adopted || !lineage.hook);
     const others = adopted ? lineage.names.filter((name) => !inputs.names.includes(name)) : [];
     try {
-      return { ...(await bring(host, { inputs, email: inputs.email, others })), adopted, others };
+      // Of one that was adopted once, and is gone.
+      if (!lineage) await removeFiles(host, [adoptedMark(inputs.domain)]);
+      return { ...(await bring(host, { inputs, email: inputs.email, adopted, others })), adopted, others };
     } catch (error) {
-      // By its script, the next try would take somebody else's certificate for the stack's own.
-      if (adopted) await removeFiles(host, [hookFile(inputs.domain)]).catch(() => undefined);
+      // No state knows of an adopted one yet, so that a destroy would leave the script.
+      const ours = [hookFile(inputs.domain), adoptedMark(inputs.domain)];
+      if (adopted) await removeFiles(host, ours).catch(() => undefined);
       throw error;
     }
   },
@@ -70,7 +74,8 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
     const found = await host.fact(lineages);
     const lineage = found.lineages[state.domain];
     if (!lineage) return undefined;
-    const { directory, hook, deployed, expires, certificate } = lineage;
+    const { directory, hook, expires, certificate } = lineage;
+    const deployed = lineage.deployed && !found.pending;
     const names = namesFor(state.names, lineage, state.others);
     const overdue = lateness(lineage, found.now);
     return { ...state, names, directory, hook, deployed, expires, certificate, ca: found.ca, overdue };
@@ -79,7 +84,7 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
   async update(host, state, inputs) {
     const { adopted, email } = state;
     const others = state.others?.filter((name) => !inputs.names.includes(name)) ?? [];
-    return { ...(await bring(host, { inputs, email, others })), adopted, others };
+    return { ...(await bring(host, { inputs, email, adopted, others })), adopted, others };
   },
 
   async delete(host, state) {
@@ -111,6 +116,8 @@ interface Wanted {
   inputs: AcmeCertificateInputs;
   /** What the authority knew until now. */
   email: string;
+  /** certbot keeps it. */
+  adopted: boolean;
   /** Names that the certificate keeps besides. */
   others: string[];
 }
@@ -126,21 +133,22 @@ function bring(host: Host, wanted: Wanted): Promise<Brought> {
   });
 }
 
-async function bringOne(host: Host, { inputs, email, others }: Wanted): Promise<Brought> {
+async function bringOne(host: Host, { inputs, email, adopted, others }: Wanted): Promise<Brought> {
   const { domain } = inputs;
   const before = await host.fact(lineages);
-  await prepare(host, inputs, before);
+  await prepare(host, inputs, before, adopted);
   if (email !== inputs.email) await tellEmail(host, inputs);
   const lineage = before.lineages[domain];
   const mustRenew =
     lineage !== undefined && (lineage.directory !== inputs.directory || lateness(lineage, before.now) !== "");
   if (!lineage || mustRenew || !isDeepStrictEqual(namesFor(inputs.names, lineage, others), inputs.names))
     await obtain(host, { ...inputs, names: [...inputs.names, ...others].sort() }, mustRenew);
-  let after = (await host.fact(lineages)).lineages[domain];
+  const { lineages: now, pending } = await host.fact(lineages);
+  let after = now[domain];
   if (after && !after.deployed) {
     await deploy(host, domain);
     after = (await host.fact(lineages)).lineages[domain];
-  }
+  } else if (pending) await loadPending(host);
   if (!after?.deployed)
     throw new Error(
       `certbot reported success, but Prosody does not have the certificate of ${domain}. See \`certbot certificates\` on the host, then run this again.`,
@@ -153,11 +161,14 @@ async function prepare(
   host: Host,
   { domain, hook, ca }: AcmeCertificateInputs,
   before: Lineages,
+  adopted: boolean,
 ): Promise<void> {
   const file = (path: string, content: string, mode: string): WantedFile => {
     return { path, content, mode, owner: "root", group: "root", makeDirectories: true };
   };
   const files = [
+    // Before the script, by which it would be the stack's own.
+    ...(adopted && !before.lineages[domain]?.adopted ? [file(adoptedMark(domain), "", "0644")] : []),
     ...(before.lineages[domain]?.hook === hook ? [] : [file(hookFile(domain), hook, "0755")]),
     ...(before.ca === ca || ca === "" ? [] : [file(caFiles.own, ca, "0644")]),
   ];
@@ -216,16 +227,25 @@ export function reasonOf(
     ? "Stop what uses port 80 on the host, then run this again."
     : /challenges over DNS/.test(stdout)
       ? `The certificate has a wildcard, for others on the host. Have it made for ${names.join(", ")} on the host, as it was made before (certbot certonly --cert-name ${domain}), then run this again.`
-      : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
+      : /rateLimited|too many/i.test(stdout)
+        ? "Wait until the time that the authority names, then run this again. Each try before that may count."
+        : /CERTIFICATE_VERIFY_FAILED/.test(stdout)
+          ? "See that the clock of the host is right (`timedatectl`), and that acme.caFile is the authority's where it is a private one, then run this again."
+          : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
   return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fix}`;
 }
 
 async function deploy(host: Host, domain: string): Promise<void> {
   const { code, stderr } = await host.run(
     sh`RENEWED_LINEAGE=/etc/letsencrypt/live/${domain} ${hookFile(domain)}`,
-    { doing: `bringing the certificate of ${domain} to Prosody`, accept: [0, 1, 2], changes: true },
+    {
+      doing: `bringing the certificate of ${domain} to Prosody`,
+      accept: [0, 1, 2, unreadable],
+      changes: true,
+    },
   );
-  if (code !== 0) throw new Error(stderr.trim());
+  if (code === unreadable) warnNotLoaded(host, stderr.replace(/^.* stays in service: /, ""));
+  else if (code !== 0) throw new Error(stderr.trim());
 }
 
 async function tellEmail(host: Host, { email, directory }: AcmeCertificateInputs): Promise<void> {
@@ -247,7 +267,7 @@ for pair in fullchain:crt privkey:key; do
     cmp -s "$one" "$copy" && rm -f "$copy"
   done
 done
-rm -f ${hookFile(domain)}
+rm -f ${hookFile(domain)} ${adoptedMark(domain)}
 ls /etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-* >/dev/null 2>&1 || {
 ${raw(forgetAuthority)}
 }

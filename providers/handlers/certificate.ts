@@ -98,10 +98,7 @@ async function bring(host: Host, changes: Change[]): Promise<CertificateState[]>
     );
     await writeFiles(host, [mark, ...different.flatMap(({ inputs }) => wantedFiles(inputs))]);
   }
-  if (different.length > 0 || files.get(pendingMark)) {
-    await loadCertificates(host);
-    await removeFiles(host, [pendingMark]);
-  }
+  if (different.length > 0 || files.get(pendingMark)) await loadCertificates(host);
   return changes.map(({ inputs }) => ({
     ...inputs,
     expires: expiry(inputs.chain),

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { namesOf } from "../../config/certificates";
+import { archiveDirectory } from "../archive";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { loadCertificates, pendingMark } from "../load-certificates";
@@ -104,15 +105,10 @@ async function setMode(host: Host, domain: string): Promise<void> {
   });
 }
 
-async function load(host: Host): Promise<void> {
-  await loadCertificates(host);
-  await removeFiles(host, [pendingMark]);
-}
-
 /** Loads what was not loaded. The mark is that of all certificates: afterwards it says nothing of this one. */
 async function loaded(host: Host, there: There | undefined): Promise<There | undefined> {
   if (there?.flaw !== notLoaded) return there;
-  await load(host);
+  await loadCertificates(host);
   return { ...there, flaw: "" };
 }
 
@@ -124,9 +120,8 @@ async function make(host: Host, inputs: SelfSignedCertificateInputs): Promise<Se
     sh`umask 077
 cd /etc/prosody/certs || exit 1
 work=$(mktemp -d .new.XXXXXX) && trap 'rm -rf "$work"' EXIT || exit 1
-backups=/var/backups/prosody-pulumi
 for file in ${chain} ${key}; do
-  [ ! -e "$file" ] || { install -d -m 0700 $backups && cp "$file" "$backups/$(basename "$file")-$(date -u +%Y%m%dT%H%M%SZ)"; } || exit 1
+  [ ! -e "$file" ] || { install -d -m 0700 ${archiveDirectory} && cp "$file" ${archiveDirectory}"/$(basename "$file")-$(date -u +%Y%m%dT%H%M%SZ)"; } || exit 1
 done
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days ${lasts} -subj ${`/CN=${inputs.domain.slice(0, 64)}`} -addext ${`subjectAltName=${names}`} -keyout "$work/key" -out "$work/crt" 2>&1 &&
 chown root:prosody "$work"/* && chmod 0640 "$work"/* && : > ${pendingMark} && mv -fT "$work/crt" ${chain} && mv -fT "$work/key" ${key}`,
@@ -136,12 +131,12 @@ chown root:prosody "$work"/* && chmod 0640 "$work"/* && : > ${pendingMark} && mv
       fix: "Are Prosody and openssl installed on the host?",
     },
   );
-  await load(host);
+  await loadCertificates(host);
   const there = await look(host, inputs.domain);
   if (!there)
     throw new Error(
       `the certificate of ${inputs.domain} is not where it was made, in /etc/prosody/certs. See whether something on the host moves it away, then run this again.`,
     );
-  // Another certificate may have been made meanwhile, and is to be loaded yet.
+  // Another certificate may have been made meanwhile, or the configuration is put right after this one.
   return { ...inputs, ...there, flaw: there.flaw === notLoaded ? "" : there.flaw };
 }

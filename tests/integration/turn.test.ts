@@ -62,6 +62,10 @@ describe.each(allReleases)("calls on %s", (release) => {
 
   beforeAll(async () => {
     host = await lab(`turn-${release}`, { release });
+    // Of somebody who had it before the stack, as a link.
+    await host.exec(
+      "mkdir /etc/turnserver && echo theirs > /etc/turnserver/own && ln -s own /etc/turnserver/tls.key",
+    );
     tls = await certificate("example.test");
     await host.exec(`cat > /etc/ssl/lab.crt <<'END'\n${readFileSync(tls.caFile, "utf8")}END`);
     stack = await Stack.create({
@@ -116,6 +120,15 @@ describe.each(allReleases)("calls on %s", (release) => {
           `timeout 20 turnutils_uclient -n 1 -m 1 -u '${username}' -w '${password}' -e ${peer} -v ${host.address} 2>&1 || true`,
         ),
       ]).toEqual([peer, expect.stringMatching(/403 \(Forbidden IP\)/)]);
+  }, 300_000);
+
+  test("networks of containers that come and go are no difference, and stay out of its reach", async () => {
+    await host.exec(
+      "ip link add br-test type bridge && ip address add 172.30.0.1/16 dev br-test && ip link set br-test up",
+    );
+    expect(await stack.drift()).toEqual(clean);
+    expect(await host.exec(`grep ^allowed-peer-ip ${config}`)).toBe(`allowed-peer-ip=${host.address}\n`);
+    await host.exec("ip link delete br-test");
   }, 300_000);
 
   test("the certificate that is served is the virtual host's", async () => {
@@ -174,9 +187,16 @@ describe.each(allReleases)("calls on %s", (release) => {
     await stack.configure({ domains: domains(renewed) });
     const preview = await stack.preview("--diff");
     expect(preview.text).not.toMatch(/Configuration.*prosody/); // the secret is known, so nothing else seems to change
-    expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
+    // What keeps Prosody from loading it is put right later in the same up.
+    await host.exec("echo '}' >> /etc/prosody/prosody.cfg.lua");
+    const { code, text } = await stack.up();
+    expect({ code, text }).toEqual({
+      code: 0,
+      text: expect.stringMatching(/Prosody has not loaded them: [\s\S]*prosody\.cfg\.lua:\d+/),
+    });
     expect(await pid("coturn")).toBe(before);
     expect(await served()).toEqual(await serialIn(renewed.certificateFile));
+    expect(await served(5223, "-alpn xmpp-client", "example.test")).toEqual(await served());
     expect(await stack.drift()).toEqual(clean);
   }, 300_000);
 
@@ -205,17 +225,16 @@ describe.each(allReleases)("calls on %s", (release) => {
     expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
     // What is as rpm brought it goes with its package.
     expect(await host.exec(`cat ${config} 2>/dev/null || true`)).toBe(isDebian ? original : "");
-    expect(await host.exec(`${distribution.version("coturn")}; ls -d /etc/turnserver 2>&1 || true`)).toMatch(
-      /^ls: cannot access/,
-    );
+    expect(await host.exec(distribution.version("coturn"))).toBe("");
+    expect(await host.exec("ls /etc/turnserver; cat /etc/turnserver/tls.key")).toBe("own\ntls.key\ntheirs\n");
     expect(await host.exec("cat /etc/prosody/secrets.cfg.lua 2>&1 || true")).toContain("No such file");
     expect(await stack.drift()).toEqual(clean);
   }, 300_000);
 
-  async function served(): Promise<string> {
+  async function served(port = 5349, how = "", name = "turn.example.test"): Promise<string> {
     return host.exec(
-      "openssl s_client -connect 127.0.0.1:5349 -servername turn.example.test -verify_return_error " +
-        "-verify_hostname turn.example.test -CAfile /etc/ssl/lab.crt </dev/null 2>/dev/null | openssl x509 -noout -serial",
+      `openssl s_client -connect 127.0.0.1:${port} ${how} -servername ${name} -verify_return_error ` +
+        `-verify_hostname ${name} -CAfile /etc/ssl/lab.crt </dev/null 2>/dev/null | openssl x509 -noout -serial`,
     );
   }
 

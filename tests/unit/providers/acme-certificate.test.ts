@@ -12,8 +12,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
-import { type Lineage, lineages } from "../../../providers/facts/lineages";
+import { adoptedMark, hookFile, type Lineage, lineages } from "../../../providers/facts/lineages";
 import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
+import { pendingMark } from "../../../providers/load-certificates";
+import { luaScript } from "../../../providers/lua";
 import { FakeHost } from "../../helpers/fake-host";
 import { certified } from "../../helpers/x509";
 
@@ -37,8 +39,14 @@ const leaf = certified({
 const certificate = createHash("sha256").update(leaf.certificate).digest("hex");
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 const now = (date: string) => `now ${Date.parse(date) / 1000}\n`;
-const row = ({ pair = "yes", deployed = "yes", directory = inputs.directory, hook = inputs.hook } = {}) =>
-  `lineage example.test ${pair} ${deployed} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
+const row = ({
+  pair = "yes",
+  deployed = "yes",
+  adopted = "no",
+  directory = inputs.directory,
+  hook = inputs.hook,
+} = {}) =>
+  `lineage example.test ${pair} ${deployed} ${adopted} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
 const state = { ...inputs, expires: "2026-04-01T00:00:00.000Z", certificate, adopted: false, others: [] };
 const good = now("2026-02-01") + row();
 
@@ -155,6 +163,49 @@ describe("one that certbot had before the stack", () => {
     await expect(created).rejects.toThrow("Some reason");
     expect([...host.files.keys()]).toEqual([]);
   });
+
+  test("is not taken for the stack's own where the connection ended with the script in place", async () => {
+    const { host, created } = adopting(["a.example.test"]);
+    host.answers.set("/certbot certonly/", new Error("the connection ended"));
+    jest.spyOn(host.files, "delete").mockReturnValue(false);
+    await expect(created).rejects.toThrow("the connection ended");
+    expect([...host.files.keys()]).toEqual([adoptedMark("example.test"), hookFile("example.test")]);
+    const next = adopting(inputs.names, row({ adopted: "yes" }));
+    expect(await next.created).toMatchObject({ adopted: true });
+  });
+});
+
+test("of one that was adopted and is gone, nothing makes a new one another's", async () => {
+  const host = hostWith(now("2026-02-01"), good);
+  host.files.set(adoptedMark("example.test"), { content: "", mode: "0644", owner: "root", group: "root" });
+  expect(await acmeCertificateHandler.create(host, inputs)).toMatchObject({ adopted: false });
+  expect(host.files.has(adoptedMark("example.test"))).toBe(false);
+});
+
+describe("where Prosody can't read its configuration", () => {
+  const pending = `${now("2026-02-01")}pending\n${row()}`;
+
+  test("a certificate is brought all the same, and shows until it is loaded", async () => {
+    const host = hostWith(now("2026-02-01"), now("2026-02-01") + row({ deployed: "no" }));
+    const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+    host.answers.set("/^RENEWED_LINEAGE=/", () => {
+      host.answers.set(lineages.script, pending);
+      return { code: 3, stderr: "The certificate … stays in service: no configuration" };
+    });
+    expect(await acmeCertificateHandler.create(host, inputs)).toEqual(state);
+    expect(said.mock.calls.join()).toContain("Prosody has not loaded them: no configuration\n");
+    said.mockRestore();
+    expect(await acmeCertificateHandler.read(host, state)).toEqual({ ...state, deployed: false });
+  });
+
+  test("one that is in place already is loaded by the next up", async () => {
+    const host = hostWith(pending);
+    host.files.set(pendingMark, { content: "", mode: "0644", owner: "root", group: "root" });
+    host.answers.set(luaScript, '[true,"Config reloaded"]\n');
+    expect(await acmeCertificateHandler.update(host, { ...state, deployed: false }, inputs)).toEqual(state);
+    expect(host.files.has(pendingMark)).toBe(false);
+    expect(ran(host)).toEqual([]);
+  });
 });
 
 test("a new one is asked for with all names, and brought to Prosody", async () => {
@@ -256,6 +307,16 @@ test("a taken port 80 is told as such", () =>
   expect(reasonOf({ stdout: "Could not bind TCP port 80 because it is already in use" }, inputs)).toMatch(
     /Fix: Stop what uses port 80 on the host, then run this again\.$/,
   ));
+
+test.each([
+  ['"type": "urn:ietf:params:acme:error:rateLimited"', "Wait until the time that the authority names"],
+  [
+    "[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet valid",
+    "See that the clock of the host is right",
+  ],
+])("%s is no fault of the DNS", (said, fix) =>
+  expect(reasonOf({ stdout: `x\n==\n${said}` }, inputs)).toContain(`Fix: ${fix}`),
+);
 
 test.each([
   ["2026-01-02", ""],

@@ -119,19 +119,38 @@ describe("create", () => {
 });
 
 describe("a server that can't load them", () => {
-  test("is told with Prosody's reason, and tried again until it has", async () => {
-    const host = hostWith({});
-    host.answers.set(luaScript, '[false,"prosody.cfg.lua:3: syntax error"]\n');
-    await expect(certificateHandler.create(host, wanted())).rejects.toThrow(
-      "the certificates are in place, but Prosody did not load them: prosody.cfg.lua:3: syntax error\n" +
-        "Fix: put right what it names (`prosodyctl check config` on the host), then run this again.",
-    );
-    expect(await certificateHandler.read(host, state())).toEqual(state("example.com", { live: false }));
+  test.each([
+    ["by its socket", true],
+    ["by a signal", false],
+  ])(
+    "is no failure %s: it is told with Prosody's reason, shows, and is tried again",
+    async (_how, running) => {
+      const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+      const reason = `prosody.cfg.lua:3: syntax error, ${running}`;
+      const host = hostWith({}, running);
+      if (running) host.answers.set(luaScript, `[false,"${reason}"]\n`);
+      else host.answers.set(reloadBySignal, { code: 3, stderr: `${reason}\n` });
+      expect(await certificateHandler.create(host, wanted())).toEqual(state());
+      expect(said.mock.calls.join()).toContain(
+        `xmpp.example.com: the certificates are in place, but Prosody has not loaded them: ${reason}\n`,
+      );
+      said.mockRestore();
+      expect(await certificateHandler.read(host, state())).toEqual(state("example.com", { live: false }));
 
-    host.answers.set(luaScript, '[true,"Config reloaded"]\n');
-    expect(await certificateHandler.create(host, wanted())).toEqual(state());
-    expect(done(host)).toEqual(["write", "config:reload()", "config:reload()"]);
-    expect(await certificateHandler.read(host, state())).toEqual(state());
+      host.answers.set(luaScript, '[true,"Config reloaded"]\n');
+      expect(await certificateHandler.create(host, wanted())).toEqual(state());
+      expect(done(host).filter((step) => step === "write")).toHaveLength(1);
+      expect(await certificateHandler.read(host, state())).toEqual(state());
+    },
+  );
+
+  test("that hangs is a failure", async () => {
+    const host = hostWith({}, false);
+    host.answers.set(reloadBySignal, { code: 1, stderr: "process 7 does not take a reload" });
+    await expect(certificateHandler.create(host, wanted())).rejects.toThrow(
+      "process 7 does not take a reload",
+    );
+    expect(host.files.has(mark)).toBe(true);
   });
 });
 

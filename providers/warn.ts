@@ -1,0 +1,7 @@
+const warned = new Set<string>();
+
+/** Warns in a provider, once a run: the engine shows what it writes on standard error among its diagnostics. */
+export function warnOnce(text: string): void {
+  if (!warned.has(text)) process.stderr.write(`${text}\n`);
+  warned.add(text);
+}
