@@ -63,22 +63,30 @@ function narrowed(now: Running, wanted: Model, concerns: (host: string) => boole
 export async function converge(host: Host, wanted: Model, restartFirst = false): Promise<void> {
   let logged = restartFirst ? await restartServer(host, wanted) : [];
   let now = await running(host);
+  let steps = activation(now, wanted);
   // Hosts and modules, then the ports that they open, then nothing.
-  for (let round = 0; round < 3; round++) {
-    const steps = activation(now, wanted);
-    if (steps.length === 0) break;
+  for (let round = 0; steps.length > 0 && round < 3; round++) {
     const isRestart = steps[0]![0] === "restart";
     logged = logged.concat(isRestart ? await restartServer(host, wanted) : await carryOut(host, steps));
     now = await running(host);
+    steps = activation(now, wanted);
   }
   const problems = now
     ? ailments(now, wanted)
     : isAskable(wanted)
       ? ["its admin socket does not answer"]
       : [];
+  if (now && problems.length === 0 && steps.length > 0) problems.push(unfinished(steps));
   const tls = logged.filter((line) => /SSL\/TLS|TLS context|creating contexts? for/.test(line));
   if (problems.length + tls.length > 0) throw new Error(reasons([...problems, ...tls], logged));
 }
+
+/** The server takes every step, and still does not do what its files say. */
+const unfinished = (steps: Step[]) =>
+  `Prosody still does not run what its configuration says; what is left to do: ${steps
+    .map((step) => step.join(" "))
+    .slice(0, 6)
+    .join(", ")}`;
 
 /** @throws Error when a step fails */
 async function carryOut(host: Host, steps: Step[]): Promise<string[]> {
