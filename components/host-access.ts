@@ -66,7 +66,7 @@ export class Firewall extends Part {
     const ports = [...unique(open.map(written)), ...forward];
     if (ports.length === 0) return pulumi.output("no port is public");
     const list = ports.join(", ");
-    const { enforced, effectiveZone } = new FirewallPorts(
+    const { enforced, effectiveZone, shut } = new FirewallPorts(
       name,
       {
         server,
@@ -76,7 +76,12 @@ export class Firewall extends Part {
       },
       this.child,
     );
-    return pulumi.all([enforced, effectiveZone]).apply(([enforced, zone]) => {
+    return pulumi.all([enforced, effectiveZone, shut]).apply(([enforced, zone, shut]) => {
+      if (shut)
+        void pulumi.log.warn(
+          `${server}: zone ${zone} lets in ${list}, because SSH came in by it; zone ${shut}, by which the host reaches the Internet, does not let in all of them. Set prosody:firewall.zone to the zone by which users come.`,
+          this,
+        );
       if (enforced === "firewalld") return `firewalld lets in ${list} (zone ${zone})`;
       const problem =
         enforced === "stopped"

@@ -29,6 +29,11 @@ export interface FirewallPortsState extends Omit<FirewallPortsInputs, "ports"> {
   enforced: "firewalld" | "stopped" | "none";
   /** The zone that this is about; empty without firewalld. */
   effectiveZone: string;
+  /**
+   * The zone by which the host reaches the Internet, and its interface, such as "public (eth0)": where nobody chose a
+   * zone, and that one does not let in all of the ports.
+   */
+  shut?: string;
   /** What the stack opened, and so will close. What was open before it stays. */
   opened?: Opened;
 }
@@ -44,8 +49,9 @@ export interface Opened {
 export class FirewallPorts extends ProsodyResource<FirewallPortsInputs> {
   declare readonly enforced: pulumi.Output<FirewallPortsState["enforced"]>;
   declare readonly effectiveZone: pulumi.Output<string>;
+  declare readonly shut: pulumi.Output<string | undefined>;
 
   constructor(name: string, args: InputsOf<FirewallPortsInputs>, options?: pulumi.CustomResourceOptions) {
-    super("FirewallPorts", name, args, ["enforced", "effectiveZone", "opened"], [], options);
+    super("FirewallPorts", name, args, ["enforced", "effectiveZone", "shut", "opened"], [], options);
   }
 }

@@ -1,6 +1,7 @@
 import type { Fact } from "../host";
 import { covers, parsePortRange } from "../port-range";
 import { sh } from "../ssh/quote";
+import { openedFile } from "./opened-ports";
 
 /** What firewalld lets in by one zone of a host: now, and after its next start. */
 export interface Firewalld {
@@ -16,6 +17,10 @@ export interface Firewalld {
   permanent: Zone | undefined;
   /** Names of all zones, where this one does not exist. */
   zones: string[];
+  /** The zone by which the host reaches the Internet, where no zone was asked for and SSH came in by another. */
+  outward?: { zone: string; interface: string; settings: Zone | undefined };
+  /** Lines of {@link openedFile}. */
+  noted?: string[];
 }
 
 export interface Zone {
@@ -55,12 +60,24 @@ while [ -z "$connection" ] && [ "\${pid:-0}" -gt 1 ]; do
 done
 set -- $connection
 echo "sshd \${4-}"
+sed 's/^/opened /' ${openedFile} 2>/dev/null
+outward=
+outside=
+route=$({ ip -o route show default; ip -o -6 route show default; } 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
 interface=$([ -z "\${3-}" ] || ip -o address show to "\${3%\\%*}" | sed -n '1s/^[0-9]*: *\\([^ @]*\\).*/\\1/p')
 ${onBus}
 known() { said=$("$@" 2>&1) && echo "$said" && return; case $said in *INVALID_ZONE*) ;; *) echo "$said" >&2; return 1; esac; }
 if [ "$(busctl call org.freedesktop.DBus / org.freedesktop.DBus NameHasOwner s $bus)" = 'b true' ]; then
-  [ -n "$zone" ] || [ -z "$interface" ] || zone=$(word $at $bus.zone getZoneOfInterface s "$interface") || exit
-  [ -n "$zone" ] || zone=$(word $at $bus getDefaultZone) || exit
+  zone_of() {
+    found=
+    [ -z "$1" ] || found=$(word $at $bus.zone getZoneOfInterface s "$1") || return
+    if [ -n "$found" ]; then echo "$found"; else word $at $bus getDefaultZone; fi
+  }
+  if [ -z "$zone" ]; then
+    zone=$(zone_of "$interface") || exit
+    [ -z "$interface" ] || [ -z "$route" ] || [ "$route" = "$interface" ] || outward=$(zone_of "$route") || exit
+  fi
+  [ "\${outward:-$zone}" = "$zone" ] || outside=$(known call $at $bus.zone getZoneSettings2 s "$outward") || exit
   runtime=$(known call $at $bus.zone getZoneSettings2 s "$zone") && path=$(known kept "$zone") || exit
   if [ -n "$path" ]; then
     permanent=$(call "$path" $bus.config.zone getSettings2) || exit
@@ -70,16 +87,17 @@ if [ "$(busctl call org.freedesktop.DBus / org.freedesktop.DBus NameHasOwner s $
     echo "zones $zones"
   fi
   printf 'state running\\nzone %s\\nruntime %s\\npermanent %s\\n' "$zone" "$runtime" "$permanent"
+  [ -z "$outside" ] || printf 'outward %s %s\\noutside %s\\n' "$outward" "$route" "$outside"
   pattern='s/.*"services":{"type":"as","data":\\[\\([^]]*\\).*/\\1/p'
 else
   runtime=
   permanent=$(firewall-offline-cmd --list-all-zones) || exit
-  printf 'state stopped\\nzone %s\\ninterface %s\\ndefault %s\\n' "$zone" "$interface" "$(firewall-offline-cmd --get-default-zone)"
+  printf 'state stopped\\nzone %s\\ninterface %s\\nroute %s\\ndefault %s\\n' "$zone" "$interface" "$route" "$(firewall-offline-cmd --get-default-zone)"
   echo "$permanent"
   pattern='s/^ *services: //p'
 fi
 set --
-all() { printf '%s\\n' "$runtime" "$permanent"; }
+all() { printf '%s\\n' "$runtime" "$permanent" "$outside"; }
 for name in $({ all | sed -n "$pattern"; all | grep -o ' service name=[^ ]*'; } | tr '"\\\\, ' '\\n' | sort -u); do
   file=/etc/firewalld/services/$name.xml
   [ -f "$file" ] || file=/usr/lib/firewalld/services/$name.xml
@@ -93,24 +111,41 @@ function parse(stdout: string): Firewalld {
   const rest = (name: string) => new RegExp(`^${name} (.+)$`, "m").exec(stdout)?.[1];
   const state = rest("state") as Firewalld["state"];
   const services = parseServices(stdout);
-  const sshPort = rest("sshd") ? { sshPort: Number(rest("sshd")) } : {};
+  const noted = [...stdout.matchAll(/^opened (.+)$/gm)].map(([, line]) => line!);
+  const more = {
+    ...(rest("sshd") && { sshPort: Number(rest("sshd")) }),
+    ...(noted.length > 0 && { noted }),
+  };
   if (state !== "stopped") {
-    const [runtime, permanent] = ["runtime", "permanent"].map((layer) =>
+    const [runtime, permanent, settings] = ["runtime", "permanent", "outside"].map((layer) =>
       parseSettings(rest(layer), services),
     );
+    const [outward, route] = rest("outward")?.split(" ") ?? [];
     const zones: string[] = JSON.parse(rest("zones") ?? '{"data":[[]]}').data[0];
-    return { state, zone: rest("zone") ?? "", ...sshPort, runtime, permanent, zones };
+    return {
+      state,
+      zone: rest("zone") ?? "",
+      ...more,
+      runtime,
+      permanent,
+      zones,
+      ...(outward && route && { outward: { zone: outward, interface: route, settings } }),
+    };
   }
   const all = parseZones(stdout, services);
-  const bound = Object.keys(all).find((name) => all[name]!.interfaces.includes(rest("interface") ?? ""));
-  const zone = rest("zone") ?? bound ?? rest("default") ?? "";
+  const zoneOf = (name = "") =>
+    Object.keys(all).find((zone) => all[zone]!.interfaces.includes(name)) ?? rest("default") ?? "";
+  const zone = rest("zone") ?? zoneOf(rest("interface"));
+  const [ssh, route] = [rest("interface"), rest("route")];
+  const isOther = !rest("zone") && ssh && route && zoneOf(route) !== zone;
   return {
     state,
     zone,
-    ...sshPort,
+    ...more,
     runtime: undefined,
     permanent: all[zone],
     zones: all[zone] ? [] : Object.keys(all),
+    ...(isOther && { outward: { zone: zoneOf(route), interface: route, settings: all[zoneOf(route)] } }),
   };
 }
 

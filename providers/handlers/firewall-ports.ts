@@ -11,6 +11,7 @@ import {
   refusalOf,
   written,
 } from "../facts/firewalld";
+import { forget, note } from "../facts/opened-ports";
 import type { FirewallPortsInputs, FirewallPortsState, Opened, Openness } from "../firewall-ports";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
@@ -64,6 +65,8 @@ function look(now: Firewalld, { server, ports, zone, required }: Wanted): Firewa
     const permanent = !isMissing(now, "permanent", port);
     return words(permanent, now.state === "running" ? !isMissing(now, "runtime", port) : permanent);
   };
+  const isShut =
+    now.outward && Object.keys(ports).some((port) => !isOpen(now.outward!.settings, parseOpening(port)!));
   return {
     server,
     zone,
@@ -71,6 +74,7 @@ function look(now: Firewalld, { server, ports, zone, required }: Wanted): Firewa
     ports: Object.fromEntries(Object.keys(ports).map((port) => [port, openness(port)])),
     enforced: enforced[now.state],
     effectiveZone: now.zone,
+    ...(isShut && { shut: `${now.outward!.zone} (${now.outward!.interface})` }),
   };
 }
 
@@ -118,8 +122,12 @@ async function arrange(host: Host, inputs: FirewallPortsInputs, had?: Opened): P
     );
   }
   if (had && had.zone !== zone) await close(host, had);
+  const isNoted = (layer: Layer, port: string) =>
+    before.noted?.includes(`${layer} ${zone} ${port}`) && hasEntry(before[layer], parseOpening(port)!);
   const isOurs = (layer: Layer) => (port: string) =>
-    kept[layer].includes(port) || added.some((change) => change.layer === layer && written(change) === port);
+    kept[layer].includes(port) ||
+    isNoted(layer, port) ||
+    added.some((change) => change.layer === layer && written(change) === port);
   const permanent = wanted.filter(isOurs("permanent"));
   // What is permanent will be in force as soon as firewalld runs.
   const runtime = before.state === "stopped" ? permanent : wanted.filter(isOurs("runtime"));
@@ -200,7 +208,8 @@ async function refuseForward(host: Host, zone: string, others: string[], opening
 
 async function close(host: Host, opened: Opened): Promise<void> {
   const now = await host.fact(firewalld(opened.zone));
-  await apply(host, now, removals(now, opened), "closing ports in firewalld");
+  const forgotten = layers.flatMap((layer) => opened[layer].map((port) => `${layer} ${opened.zone} ${port}`));
+  await apply(host, now, removals(now, opened), "closing ports in firewalld", forgotten);
 }
 
 /** What the stack opened and is still there; never the port that SSH came in by. */
@@ -212,17 +221,33 @@ const removals = (now: Firewalld, opened: Opened): Change[] =>
   );
 
 /** @returns the zone as it is then, and what firewalld did not like, in one line: a bad port among several is no error */
-async function apply(host: Host, before: Firewalld, changes: Change[], doing: string) {
-  if (changes.length === 0) return { after: before, said: "" };
+async function apply(
+  host: Host,
+  before: Firewalld,
+  changes: Change[],
+  doing: string,
+  forgotten = notes(before, changes, "remove"),
+) {
+  const gone = forgotten.filter((line) => before.noted?.includes(line));
+  if (changes.length + gone.length === 0) return { after: before, said: "" };
   const { zone, state } = before;
   const read = firewalld(zone);
-  const script = `${commands(zone, changes, state === "running")}\n${read.script}`;
+  const change = changes.length > 0 ? `${commands(zone, changes, state === "running")}\n` : "";
+  const script = `${note(notes(before, changes, "add"))}${change}${forget(forgotten)}${read.script}`;
   const { stdout, stderr } = await host.run(script, { doing, timeout: 100, changes: true });
   const refusals = stderr.match(/^(?:Warning|Error|Call failed): .*/gm) ?? [];
   const news = refusals.filter((line) => !/ALREADY_ENABLED|NOT_ENABLED/.test(line));
   const said = [...new Set(news)].map((line) => line.replace(/^[\w ]+: /, "")).join("; ");
   return { after: read.parse(stdout), said };
 }
+
+/** Lines of the file that says what the stack opened; what is permanent will be in force once firewalld runs. */
+const notes = ({ zone, state }: Firewalld, changes: Change[], verb: Change["verb"]): string[] =>
+  changes
+    .filter((change) => change.verb === verb)
+    .flatMap((change) =>
+      (state === "stopped" ? layers : [change.layer]).map((layer) => `${layer} ${zone} ${written(change)}`),
+    );
 
 /**
  * Pure: what runs is told of one entry after the other, so that those of others stay as they are; both layers at the

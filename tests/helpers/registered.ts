@@ -38,7 +38,7 @@ export async function registered(
 }
 
 /** What the objects of a host tell that others need to know. */
-const found = {
+const found: Record<string, unknown> = {
   version: "13.0.1-1",
   family: "debian",
   secret: "shared",
@@ -47,7 +47,7 @@ const found = {
 };
 
 /** The resources of a whole server. @param changes to what its host tells */
-export const registeredServer = (settings: Server, changes: Partial<typeof found> = {}) =>
+export const registeredServer = (settings: Server, changes: object = {}) =>
   registered(
     () => new ProsodyServer(settings),
     () => ({ ...found, ...changes }),

@@ -127,6 +127,22 @@ describe.each(allReleases)("firewalld on %s", (release) => {
     expect(await zone("public")).not.toMatch(/500[0-9][0-9]/);
   }, 60_000);
 
+  test("what a run opened that was cut off before its end is closed by the destroy", async () => {
+    const before = await zone("public");
+    await create(["6001/tcp"]); // and its state is lost
+    const again = await create(["6001/tcp", "6002/tcp"]);
+    expect(again.opened).toMatchObject({
+      permanent: ["6001/tcp", "6002/tcp"],
+      runtime: ["6001/tcp", "6002/tcp"],
+    });
+    expect(await host.shell("cat /var/backups/prosody-pulumi/firewalld-opened")).toMatch(
+      /permanent public 6001/,
+    );
+    await remove(again);
+    expect(await zone("public")).toBe(before);
+    expect(await host.shell("cat /var/backups/prosody-pulumi/firewalld-opened")).not.toMatch(/600/);
+  }, 60_000);
+
   test("an interface in another zone takes the ports with it", async () => {
     await host.shell("firewall-cmd -q --zone=internal --change-interface=host0");
     const found = await read(state);
@@ -135,6 +151,14 @@ describe.each(allReleases)("firewalld on %s", (release) => {
     expect(state).toMatchObject({ effectiveZone: "internal", opened: { zone: "internal" } });
     expect(await zone("public")).not.toMatch(/5222|5269/);
     expect(await zone("internal")).toMatch(/5222\/tcp[\s\S]*5222\/tcp/);
+    expect(state).not.toHaveProperty("shut");
+    // SSH by a VPN, say, and everybody else by where the default route is.
+    const route = (await host.shell("ip route show default")).split("\n")[0];
+    await host.shell(
+      "ip link add out0 type veth peer name out1; ip address add 10.99.0.1/24 dev out0; ip link set out0 up; ip link set out1 up; ip route replace default via 10.99.0.2",
+    );
+    expect(await read(state)).toEqual({ ...state, shut: "public (out0)" });
+    await host.shell(`ip route replace ${route}; ip link delete out0`);
     expect(await reach(5222)).toBe("open");
     // A zone of the stack config goes before it.
     state = await update(state, ["5222/tcp", "5269/tcp"], { zone: "public" });

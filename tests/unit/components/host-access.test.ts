@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import type { Server } from "../../../config/settings";
 import {
   firewallPorts,
@@ -57,6 +58,18 @@ describe("the host's firewall and SELinux", () => {
     ]);
     const all = await registeredServer({ ...wholeServer, selinux: "require" });
     expect(all.find(({ name }) => name.includes("policycore"))?.inputs).not.toHaveProperty("when");
+  });
+
+  test("a zone that keeps ports shut, by which users may come, is warned of with the option", async () => {
+    const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const firewalld = { enforced: "firewalld", effectiveZone: "trusted" };
+    await registeredServer({ ...wholeServer, ...few }, firewalld);
+    expect(warn.mock.calls).toEqual([]);
+    await registeredServer({ ...wholeServer, ...few }, { ...firewalld, shut: "public (eth0)" });
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([
+      "prosody: zone trusted lets in 5222/tcp, 5269/tcp, 8443/tcp, because SSH came in by it; zone public (eth0), by which the host reaches the Internet, does not let in all of them. Set prosody:firewall.zone to the zone by which users come.",
+    ]);
+    warn.mockRestore();
   });
 
   test("labels are there before Prosody opens its ports, the firewall lets in what it serves", async () => {

@@ -7,6 +7,13 @@ type Rules = Record<string, { ports: string[]; forwards?: string[]; rich?: strin
 
 /** A host with firewalld whose zones change as it is told. */
 class Firewalled extends FakeHost {
+  /** Lines of the file in which the stack notes what it opens. */
+  readonly notes = new Set<string>();
+  /** The engine is gone once what is noted or changed is done. */
+  isKilled = false;
+  /** What firewalld says of the zone of the default route. */
+  outward = "";
+
   constructor(
     readonly runtime: Rules = { public: { ports: [] } },
     readonly permanent: Rules = structuredClone(runtime),
@@ -17,6 +24,7 @@ class Firewalled extends FakeHost {
     super();
     this.answers.set("/command -v firewall-cmd/", (_input, script) => {
       const stderr = this.#apply(script);
+      if (this.isKilled) throw new Error("killed");
       return { stdout: this.#print(/^zone=(\S+)/m.exec(script)![1]!.replace("''", "")), stderr };
     });
     this.answers.set("/^ss /", "");
@@ -25,11 +33,12 @@ class Firewalled extends FakeHost {
   /** As firewalld prints it. */
   #print(zone: string) {
     const { runtime, permanent, state } = this;
+    const more = [...this.notes].map((line) => `opened ${line}\n`).join("") + this.outward;
     if (state === "stopped") {
       const zones = Object.entries(permanent).map(
         ([name, { ports }]) => `${name}\n  target: default\n  ports: ${ports.join(" ")}\n`,
       );
-      return `sshd 22\nstate stopped\nzone ${zone}\ninterface host0\ndefault public\n${zones.join("\n")}\n`;
+      return `sshd 22\n${more}state stopped\nzone ${zone}\ninterface host0\ndefault public\n${zones.join("\n")}\n`;
     }
     const name = zone || "public";
     const settings = (rules?: Rules[string]) => {
@@ -45,7 +54,7 @@ class Firewalled extends FakeHost {
       return JSON.stringify({ type: "a{sv}", data });
     };
     const zones = permanent[name] ? "" : `zones ${JSON.stringify({ data: [Object.keys(permanent)] })}\n`;
-    return `sshd 22\n${zones}state running\nzone ${name}\nruntime ${settings(runtime[name])}\npermanent ${settings(permanent[name])}\n`;
+    return `sshd 22\n${more}${zones}state running\nzone ${name}\nruntime ${settings(runtime[name])}\npermanent ${settings(permanent[name])}\n`;
   }
 
   #apply(script: string): string {
@@ -56,6 +65,10 @@ class Firewalled extends FakeHost {
       rules[zone]![key] = verb === "add" ? [...others, entry] : others;
       return "";
     };
+    for (const [line] of script.matchAll(/^\( umask .*$/gm))
+      for (const [, entry] of line.matchAll(/'((?:permanent|runtime) [^']+)'/g))
+        if (line.includes("grep")) this.notes.delete(entry!);
+        else this.notes.add(entry!);
     const offline = [
       ...script.matchAll(/firewall-offline-cmd --zone=(\S+) (--(?:add|remove).*) \|\|/g),
     ].flatMap(([, zone, options]) =>
@@ -77,11 +90,12 @@ class Firewalled extends FakeHost {
   }
 }
 
-/** Of what changes the host, the changes alone: without the names on the bus before, and the reading after. */
+/** Of what changes the host, the changes alone: without notes, the names on the bus before, and the reading after. */
 const changesOf = (host: FakeHost) =>
   host.changes.map(
     (script) =>
       script
+        .replace(/^\( umask .*\n/gm, "")
         .split(/^(?=path=)/m)
         .at(-1)!
         .split(/^zone=/m)[0],
@@ -155,6 +169,26 @@ wait
     ]);
     await create(host, ["5222/tcp", "5269/tcp"]);
     expect(host.changes).toHaveLength(1);
+  });
+
+  test("what a run opened that was cut off is not somebody else's, and is closed at the end", async () => {
+    const rules = { public: { ports: ["5281/tcp"] } };
+    const ports = ["5222/tcp", "5281/tcp", "443/tcp to 5281"];
+    const host = new Firewalled(structuredClone(rules));
+    host.isKilled = true;
+    host.answers.set("/^ss /", "");
+    host.answers.set(
+      firewalld().script,
+      'sshd 22\nstate running\nzone public\nruntime {"data":[{}]}\npermanent {"data":[{}]}\n',
+    );
+    await expect(create(host, ["5222/tcp", "443/tcp to 5281"])).rejects.toThrow("killed");
+    host.answers.delete(firewalld().script);
+    host.isKilled = false;
+    const state = await create(host, ports);
+    expect(state.opened).toEqual(opened(["5222/tcp", "443/tcp to 5281"]));
+    await firewallPortsHandler.delete(host, state);
+    expect([host.runtime.public!.ports, host.permanent.public!.ports]).toEqual([["5281/tcp"], ["5281/tcp"]]);
+    expect([...host.notes]).toEqual([]);
   });
 
   test("what firewalld refuses is told, and nothing is left of the rest", async () => {
@@ -236,6 +270,28 @@ describe("read and diff", () => {
     expect(needed!.ports).toEqual(all(ports, "closed"));
     await expect(create(host, ports, { required: true })).rejects.toThrow(/has no firewalld/);
     expect(await firewallPortsHandler.update(host, state, wanted(ports))).toEqual(found);
+  });
+});
+
+describe("where SSH comes in by another zone than the host reaches the Internet by", () => {
+  const outside = (ports: string[][]) =>
+    `outward public eth0\noutside ${JSON.stringify({ data: [{ ports: { type: "a(ss)", data: ports } }] })}\n`;
+
+  test.each([
+    ["that does not let in a port", [["5222", "tcp"]], { shut: "public (eth0)" }],
+    [
+      "that lets in all of them",
+      [
+        ["5222", "tcp"],
+        ["5269", "tcp"],
+      ],
+      {},
+    ],
+  ])("the state names the one %s", async (_what, ports, expected) => {
+    const host = new Firewalled({ public: { ports: [] } });
+    host.outward = outside(ports);
+    const { shut } = await create(host, ["5222/tcp", "5269/tcp"]);
+    expect({ ...(shut && { shut }) }).toEqual(expected);
   });
 });
 

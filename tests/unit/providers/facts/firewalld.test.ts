@@ -75,6 +75,17 @@ describe("the fact, from what real hosts print", () => {
     expect(firewalld().parse(text("home"))).toMatchObject({ zone: "home", zones: ["public", "work"] });
   });
 
+  test("stopped, the zone of the default route is told where it is another, and nobody chose a zone", () => {
+    const text = (zone: string, route: string) =>
+      `state stopped\nzone ${zone}\ninterface wg0\nroute ${route}\ndefault public\npublic\n  target: default\n  ports: 22/tcp\ntrusted\n  target: ACCEPT\n  interfaces: wg0\n`;
+    expect(firewalld().parse(text("", "eth0"))).toMatchObject({
+      zone: "trusted",
+      outward: { zone: "public", interface: "eth0", settings: { ports: ["22/tcp"] } },
+    });
+    for (const same of [text("", "wg0"), text("trusted", "eth0"), text("", "")])
+      expect(firewalld().parse(same)).not.toHaveProperty("outward");
+  });
+
   test("a rich rule that refuses a port to everybody is told, others are not", () => {
     const rules = [
       'rule port port="5222" protocol="tcp" reject',
