@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { defaultServer } from "../config/settings";
 
 /**
@@ -7,3 +8,6 @@ import { defaultServer } from "../config/settings";
 export function perServer(server: string, object: string): string {
   return server === defaultServer ? object : `${server}/${object}`;
 }
+
+/** The stack, by which no other is called in the same backend. */
+export const stackName = () => [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");

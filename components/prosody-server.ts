@@ -12,7 +12,7 @@ import { DnsRecords } from "./dns-records";
 import { ExternalComponents } from "./external-components";
 import { Hooks } from "./hooks";
 import { Firewall, PortLabels } from "./host-access";
-import { perServer } from "./names";
+import { perServer, stackName } from "./names";
 import { ProsodyConfig } from "./prosody-config";
 import { ProsodyInstall } from "./prosody-install";
 import { ProsodyModules } from "./prosody-modules";
@@ -48,7 +48,12 @@ export class ProsodyServer extends pulumi.ComponentResource {
     };
 
     const before = hooks("before", []);
-    const connection = new Connection(name, { server: name }, { parent: this, dependsOn: before });
+    const { address, port } = server.host;
+    const connection = new Connection(
+      name,
+      { server: name, address: port === 22 ? address : `${address}:${port}`, stack: stackName() },
+      { parent: this, dependsOn: before },
+    );
     const { storage } = server;
     const install = new ProsodyInstall(name, { server }, { parent: this, dependsOn: connection });
     const database =

@@ -3,6 +3,7 @@ import { firewalld } from "../facts/firewalld";
 import { portLabels } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
+import { readFiles, removeFiles, writeFiles } from "../ssh/files";
 
 /**
  * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
@@ -10,33 +11,63 @@ import type { Host } from "../host";
  */
 const longest = [firewalld(), portLabels];
 
+/** On the host: the stack that keeps it, and the server in it. No part of a backup, which may go to another host. */
+export const note = "/etc/prosody-pulumi.stack";
+
 /** The way to a server's host. */
 export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
-  inputs: ["reachable"],
+  inputs: ["reachable", "address", "stack", "kept"],
 
   id: ({ server }) => server,
 
-  async create(host, inputs) {
-    await reach(host);
-    return inputs;
-  },
+  create: (host, inputs) => keep(host, inputs, inputs),
 
   async read(host, state) {
     for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error
-    await reach(host);
-    return { ...state, reachable: true };
+    const noted = await look(host);
+    if (noted !== undefined && state.stack !== undefined && noted !== noteOf(state)) throw foreign(noted);
+    return { ...state, reachable: true, kept: noted === noteOf(state) };
   },
 
   unreachable: (state) => ({ ...state, reachable: false }),
 
-  async update(host, _state, inputs) {
-    await reach(host);
-    return inputs;
-  },
+  update: (host, state, inputs) => keep(host, inputs, state),
 
-  async delete() {},
+  async delete(host, state) {
+    if ((await look(host)) === noteOf(state)) await removeFiles(host, [note]);
+  },
 };
 
-async function reach(host: Host): Promise<void> {
-  await host.run(":", { doing: "becoming root", together: true });
+/**
+ * Notes whose host it is.
+ * @param former the same with the name that the stack had, should it be renamed
+ * @throws Error when it is another stack's; or another machine than the one whose objects the engine has read
+ */
+async function keep(host: Host, inputs: ConnectionInputs, former: ConnectionState): Promise<ConnectionState> {
+  const noted = await look(host);
+  if (noted === noteOf(inputs)) return inputs;
+  if (noted === undefined && former !== inputs && former.kept)
+    throw new Error(
+      "prosody:host leads to another machine than before, and what was read is on the old one. Run pulumi up --run-program, which reads the new one",
+    );
+  if (noted !== undefined && noted !== noteOf(former)) throw foreign(noted);
+  const content = `${noteOf(inputs)}\n`;
+  await writeFiles(host, [{ path: note, content, mode: "0644", owner: "root", group: "root" }]);
+  return inputs;
+}
+
+/** What the host has noted, if it can be worked on. */
+async function look(host: Host): Promise<string | undefined> {
+  const becomingRoot = host.run(":", { doing: "becoming root", together: true });
+  const [files] = await Promise.all([readFiles(host, [note]), becomingRoot]);
+  return files.get(note)?.content.trim();
+}
+
+const noteOf = ({ stack, server }: ConnectionState) => `${stack} ${server}`;
+
+function foreign(noted: string): Error {
+  const [stack, server] = noted.split(" ");
+  return new Error(
+    `the host is kept by the stack ${stack}, as its server ${server}, and left alone by this one. Correct prosody:host; or, to have this stack keep it from now on, remove ${note} on the host`,
+  );
 }

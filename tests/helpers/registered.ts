@@ -22,7 +22,7 @@ export async function registered(
   outputs: (resource: Registered) => object | Promise<object> = () => ({}),
 ): Promise<Registered[]> {
   const resources: Registered[] = [];
-  await pulumi.runtime.setMocks({
+  const mocks: pulumi.runtime.Mocks = {
     async newResource({ type, name, inputs: { __provider, ...inputs }, provider }) {
       const named = provider && { provider: provider.split("::").at(-2)! };
       const resource = { type, name: String(name), inputs, ...named };
@@ -30,7 +30,8 @@ export async function registered(
       return { id: name, state: { ...(await outputs(resource)), ...inputs } };
     },
     call: () => ({}),
-  });
+  };
+  await pulumi.runtime.setMocks(mocks, "project", "stack", false, "organization");
   const made = make();
   await new Promise((resolve) => made.urn.apply(resolve));
   await pulumi.runtime.disconnect();

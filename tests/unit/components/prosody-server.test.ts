@@ -48,7 +48,17 @@ test("a server is exactly these objects", async () => {
         name,
         inputs: { server: "prosody", package: name, installed: true },
       })),
-      { type: kind("Connection"), name: "prosody", inputs: { server: "prosody", reachable: true } },
+      {
+        type: kind("Connection"),
+        name: "prosody",
+        inputs: {
+          server: "prosody",
+          reachable: true,
+          address: "192.0.2.1",
+          stack: "organization/project/stack",
+          kept: true,
+        },
+      },
       {
         type: kind("Certificate"),
         name: "example.test",

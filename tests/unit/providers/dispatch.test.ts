@@ -7,7 +7,7 @@ import { FakeHost } from "../../helpers/fake-host";
 const service = { server: "prosody", unit: "prosody.service", enabled: true, active: true };
 const configuration = { server: "prosody", files: {}, secrets: {}, live: true };
 const account = { server: "prosody", jid: "a@b", exists: true, policy: "initial", password: "x" };
-const connection = { server: "prosody", reachable: true };
+const connection = { server: "prosody", reachable: true, address: "192.0.2.1", stack: "o/p/s", kept: true };
 
 test.each<[kind: string, inputs: Record<string, unknown> & { server: string }]>([
   ["Service", service], // the default diff, and replacements of its own

@@ -1,0 +1,101 @@
+import type { ConnectionInputs } from "../../../providers/connection";
+import { connectionHandler, note } from "../../../providers/handlers/connection";
+import { FakeHost } from "../../helpers/fake-host";
+
+const { create, read, update, delete: remove } = connectionHandler;
+
+const inputs: ConnectionInputs = {
+  server: "prosody",
+  reachable: true,
+  address: "192.0.2.1",
+  stack: "organization/prosody/prod",
+  kept: true,
+};
+const ours = "organization/prosody/prod prosody\n";
+const foreign = "organization/prosody/trial prosody\n";
+const refusal =
+  "the host is kept by the stack organization/prosody/trial, as its server prosody, and left alone by this one. " +
+  "Correct prosody:host; or, to have this stack keep it from now on, remove /etc/prosody-pulumi.stack on the host";
+
+/** @param content of the note on it */
+const hostWith = (content?: string) =>
+  new FakeHost({
+    answers: { ":": "", "/firewall/": "", "/./": "" },
+    files: content === undefined ? {} : { [note]: { content } },
+  });
+const noted = (host: FakeHost) => host.files.get(note)?.content;
+
+test("a host is noted as the stack's, by a file that all may read", async () => {
+  const host = hostWith();
+  expect(await create(host, inputs)).toEqual(inputs);
+  expect(host.files.get(note)).toEqual({ content: ours, mode: "0644", owner: "root", group: "root" });
+  expect(await read(host, inputs)).toEqual(inputs);
+});
+
+test("one that is the stack's already, as after the loss of a state, is taken as it is", async () => {
+  const host = hostWith(ours);
+  expect(await create(host, inputs)).toEqual(inputs);
+  expect(host.changes).toEqual([]);
+});
+
+test.each([foreign, "organization/prosody/prod berlin\n"])(
+  "one of another stack or server is refused: %j",
+  async (content) => {
+    const host = hostWith(content);
+    const [stack, server] = content.trim().split(" ");
+    const why = `the host is kept by the stack ${stack}, as its server ${server}, `;
+    await expect(create(host, inputs)).rejects.toThrow(why);
+    await expect(read(host, inputs)).rejects.toThrow(why); // and with it each preview, up and destroy
+    await expect(update(host, inputs, { ...inputs, address: "192.0.2.2" })).rejects.toThrow(why);
+    await remove(host, inputs);
+    expect([noted(host), host.changes]).toEqual([content, []]);
+  },
+);
+
+test("the refusal says what to do", async () => {
+  await expect(create(hostWith(foreign), inputs)).rejects.toThrow(refusal);
+});
+
+test("a host without a note shows, and gets it", async () => {
+  const host = hostWith();
+  const found = (await read(host, inputs))!;
+  expect(found).toEqual({ ...inputs, kept: false });
+  expect(await update(host, found, inputs)).toEqual(inputs);
+  expect(noted(host)).toBe(ours);
+});
+
+test("a state from before there were notes gets one, unless the host is another stack's", async () => {
+  const old = { server: "prosody", reachable: true };
+  const host = hostWith();
+  const found = (await read(host, old))!;
+  expect(found).toEqual({ ...old, kept: false });
+  expect(await update(host, found, inputs)).toEqual(inputs);
+  expect(noted(host)).toBe(ours);
+  const other = hostWith(foreign);
+  await expect(update(other, (await read(other, old))!, inputs)).rejects.toThrow(refusal);
+});
+
+test("another address of the same machine is nothing but that; another machine has to be read first", async () => {
+  const moved = { ...inputs, address: "192.0.2.2" };
+  const same = hostWith(ours);
+  expect(await update(same, inputs, moved)).toEqual(moved);
+  expect(same.changes).toEqual([]);
+
+  const other = hostWith();
+  await expect(update(other, inputs, moved)).rejects.toThrow(
+    "prosody:host leads to another machine than before, and what was read is on the old one. Run pulumi up --run-program",
+  );
+  expect(noted(other)).toBeUndefined();
+  expect(await update(other, (await read(other, inputs))!, moved)).toEqual(moved);
+  expect(noted(other)).toBe(ours);
+});
+
+test("the note follows a stack that is renamed, and goes with it", async () => {
+  const host = hostWith(ours);
+  const renamed = { ...inputs, stack: "organization/prosody/main" };
+  expect(await update(host, inputs, renamed)).toEqual(renamed);
+  expect(noted(host)).toBe("organization/prosody/main prosody\n");
+  await remove(host, renamed);
+  expect(noted(host)).toBeUndefined();
+  await remove(host, renamed);
+});
