@@ -16,6 +16,9 @@ export function ailments(running: Running, wanted: Model): string[] {
           return failed ? [`module ${module} on ${host} says: ${failed}`] : [];
         }),
       ),
+    ...hosts
+      .filter((host) => running.hosts[host]?.users === "null")
+      .map((host) => `nobody can log in to ${host}, because its authentication did not load`),
     ...Object.entries(running.services)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([service, { wanted, active }]) =>

@@ -55,6 +55,8 @@ export interface RunningHost {
   modules: Record<string, { needs: string[]; failed?: string }>;
   /** Modules that a configuration which the server had loaded enables here. */
   enabled: string[];
+  /** What knows a virtual host's accounts; Prosody's stand-in "null" where the authentication did not load. */
+  users?: string;
 }
 
 export interface RunningPort {

@@ -50,7 +50,8 @@ for name, host in pairs(prosody.hosts) do
       for _, module in ipairs(type(wanted) == "table" and wanted or {}) do enabled[#enabled + 1] = module end
     end
   end
-  hosts[name] = { type = host.type, modules = modules_of(host.modules), enabled = enabled }
+  local users = host.type == "local" and rawget(host, "users")
+  hosts[name] = { type = host.type, modules = modules_of(host.modules), enabled = enabled, users = users and users.name or nil }
 end
 
 -- As core.portmanager decides it. A host may have no IPv6: nobody asked for the default interfaces by name.

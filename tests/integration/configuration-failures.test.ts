@@ -123,6 +123,17 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
       ).rejects.toThrow(/broken.*no such luck.*The previous configuration is back in force\./);
       expect(await prosody.fingerprint()).toBe(before);
       expect(await (await prosody.session()).end()).toBe("alive");
+    }, 60_000);
+
+    test("an authentication that fails when it is loaded", async () => {
+      await prosody.sh(`cp ${plugins}/mod_broken.lua ${plugins}/mod_auth_broken.lua`);
+      const before = await prosody.fingerprint();
+      const parts = { global: `plugin_paths = { "${plugins}" }\nauthentication = "broken"` };
+      await expect(prosody.bring(parts)).rejects.toThrow(
+        /nobody can log in to example\.test, .*no such luck.*The previous configuration is back in force\./,
+      );
+      expect(await prosody.fingerprint()).toBe(before);
+      expect(await (await prosody.session()).end()).toBe("alive");
       await prosody.bring();
     }, 60_000);
   });

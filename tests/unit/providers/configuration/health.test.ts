@@ -37,6 +37,17 @@ describe("modules", () => {
   });
 });
 
+test("a virtual host without its authentication is an ailment", () => {
+  const running = (users: string) =>
+    server(({ hosts }) => {
+      hosts["example.test"]!.users = users;
+    });
+  expect(ailments(running("ldap"), wanted)).toEqual([]);
+  expect(ailments(running("null"), wanted)).toEqual([
+    "nobody can log in to example.test, because its authentication did not load",
+  ]);
+});
+
 describe("ports", () => {
   test("that can't be opened are ailments; a host may have no IPv6", () => {
     const running = server(({ services }) => {
