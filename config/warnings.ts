@@ -9,6 +9,7 @@ import { secretName } from "./options";
 import { isMap } from "./parts";
 import { optionPath } from "./problems";
 import { releases } from "./release";
+import { Secret } from "./secret";
 import { type Entry, inPlace } from "./servers";
 import type { Domain, Server } from "./settings";
 import { closest, either } from "./words";
@@ -24,6 +25,7 @@ export function warningsFor(
     ...server.domains.flatMap((domain) => certificateWarnings(domain, server, now)),
     ...publicComponents(server),
     ...idleNames(server),
+    ...idleAccounts(server),
   ].map((warning) => inPlace(warning, place));
 }
 
@@ -85,6 +87,17 @@ function idleNames({ modules, extraModules, disabledModules }: Server): string[]
       const near = closest(name, known);
       return `prosody:disabledModules: nothing loads a module ${name}, so that this switches nothing off; ${near ? `did you mean ${near}?` : "leave it out."}`;
     });
+}
+
+/** Accounts are made in Prosody's storage, where other ways to log in don't look. */
+function idleAccounts({ options: { authentication: given }, jids }: Server): string[] {
+  const authentication = given instanceof Secret ? given.reveal() : given;
+  const isOther = typeof authentication === "string" && !/^(internal_.*|insecure)$/.test(authentication);
+  return isOther && jids.length > 0
+    ? [
+        "prosody:options.authentication: it has accounts of its own, of which prosody:jids says nothing: a password there lets nobody in, and null keeps nobody out. Leave them out of prosody:jids; the data of those that were there stay.",
+      ]
+    : [];
 }
 
 /** Servers that clients look for at one address and port, where one host alone can answer. */

@@ -123,11 +123,25 @@ function storage_drivers(host)
   return drivers
 end
 
+-- The authentication of a virtual host, where its accounts are not in Prosody's storage.
+local function other_authentication(host)
+  if not rawget(config.getconfig(), host) then return nil end
+  local name = config.get(host, "authentication") or "internal_hashed"
+  return not name:find "^internal_" and name ~= "insecure" and name or nil
+end
+
 -- Makes sure of a deletion that `delete` carries out: Prosody takes one for done even if a storage failed. An account of
 -- which something is left stays an account, so that the next deletion finds it.
 function delete_whole(user, host, delete)
   local accounts = storagemanager.open(host, "accounts")
   local account = accounts:get(user)
+  local other = other_authentication(host)
+  if other then
+    -- Who has the name there goes on using the data.
+    accounts:set(user, nil)
+    if not stored_account(user, host) then return end
+    error("the authentication " .. other .. " of " .. host .. " lets no account be deleted. Take it out of prosody:options, run pulumi up, and set it again then", 0)
+  end
   local ok, err = delete(user, host)
   for name, driver in pairs(ok and storage_drivers(host) or {}) do
     local directory = name == "internal" and prosody.paths.data .. "/" .. storagemanager.olddm.path_encode(host)

@@ -150,6 +150,35 @@ describe.each(everywhere)("deletions of accounts on %s", (_title, release) => {
     await prosody.configure("example.test", "other.test");
   }, 60_000);
 
+  test("where another authentication took over, the password goes, and the data stay with who has the name", async () => {
+    await prosody.configure("example.test", "other.test");
+    const states = await Promise.all(
+      ["one", "two"].map((name) => create(host, account("x", "p", { jid: `${name}@other.test` }))),
+    );
+    const elsewhere =
+      'module:provides("auth", { user_exists = function() return true end, get_sasl_handler = function() ' +
+      'return require"util.sasl".new(module.host, { plain_test = function() return true, true end }) end })';
+    await prosody.host.exec(
+      `mkdir -p /srv/modules; echo '${elsewhere}' >/srv/modules/mod_auth_elsewhere.lua
+cd /etc/prosody; sed -i '1i plugin_paths = { "/srv/modules" }' prosody.cfg.lua; echo 'authentication = "elsewhere"' >>prosody.cfg.lua
+cd /var/lib/prosody/other%2etest && install -d -o prosody -g prosody private && for name in one two; do
+  echo 'return { };' | install -m 0600 -o prosody -g prosody /dev/stdin private/$name.dat
+done`,
+    );
+    await prosody.start();
+    await remove(host, states[0]!);
+    await prosody.host.exec("systemctl stop prosody");
+    await remove(host, states[1]!);
+    for (const name of ["one", "two"]) {
+      const left = await prosody.files(name);
+      expect(left).toContain(`./other%2etest/private/${name}.dat`);
+      expect(left).not.toContain(`./other%2etest/accounts/${name}.dat`);
+      expect(await prosody.host.exec(`ls /var/backups/prosody-pulumi | grep -c ^${name}@`)).toBe("1\n");
+    }
+    expect(await read(host, states[0]!)).toBeUndefined();
+    await prosody.configure("example.test", "other.test");
+  }, 60_000);
+
   test("what a storage does not delete is told, and the account stays to be deleted", async () => {
     const state = await create(host, account("stuck"));
     await prosody.host.exec(

@@ -156,3 +156,16 @@ test("external components that connect from elsewhere", () => {
   ]);
   expect(open(["127.0.0.1", "::1"])).toEqual([]);
 });
+
+test.each([[all], [["host", "domains", "jids"]]])(
+  "accounts beside an authentication that has its own, encrypted: %j",
+  (encrypted) => {
+    const told = (authentication: string, more: object = {}) =>
+      warnings(config(domain("leaf"), { options: { authentication }, ...more }), encrypted);
+    expect(told("ldap")).toEqual([
+      expect.stringMatching(/^prosody:options\.authentication: it has accounts of its own, /),
+    ]);
+    expect(told("ldap", { jids: {} })).toEqual([]);
+    expect(told("internal_plain")).toEqual([]);
+  },
+);
