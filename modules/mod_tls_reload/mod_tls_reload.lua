@@ -1,7 +1,8 @@
--- Makes a reload of certificates safe, and complete. Both faults are in 0.12.3 and 13.0.1, with LuaSec 1.2 and 1.3.2.
+-- Makes a reload of certificates safe, and complete. The faults are in 0.12.3 and 13.0.1, with LuaSec 1.2 and 1.3.2.
 
 module:set_global()
 
+local certmanager = require "core.certmanager"
 local portmanager = require "core.portmanager"
 
 -- Safe: a reload ends no TLS handshake that is under way, and the whole server with it.
@@ -57,6 +58,14 @@ end
 module:hook("config-reloaded", function ()
   each_tls_port(function (port) port.set_sslctx = set_context end)
 end)
+
+-- True: the files that there are count, not those that there were at the last reload.
+--
+-- Prosody keeps a list of certificates by the names in them, and lists them anew after some of its modules have looked
+-- there. Where a file is gone whose names another one has, too, as after a domain left the server that shared its
+-- certificate with others, these would be without TLS until the next reload.
+
+module:hook("config-reloaded", certmanager.reload_ssl_config, 1000)
 
 function module.unload()
   if sni and dohandshake then methods.sni, methods.dohandshake = sni, dohandshake end

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { Duplex } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import tls from "node:tls";
 import { until } from "../../lab/command";
 import { variants } from "../fixtures/server";
@@ -111,6 +112,22 @@ describe.each(allReleases)("a reload of certificates on %s", (release) => {
     },
     120_000,
   );
+
+  test("files that are gone by then are missed by no host that has the same names in its own", async () => {
+    // Prosody chooses any of those that have a name.
+    await prosody.host.exec(
+      "cd /etc/prosody/certs && for n in $(seq 30); do cp -p example.test.crt copy$n.crt; cp -p example.test.key copy$n.key; done",
+    );
+    const reload = () => shell("return prosody.reload_config()").then(() => setTimeout(2000)); // 0.12 answers before it is done
+    await reload();
+    await prosody.host.exec("rm /etc/prosody/certs/copy*");
+    await reload();
+    expect(
+      await prosody.host.exec(
+        "echo | openssl s_client -connect 127.0.0.1:5222 -starttls xmpp -xmpphost example.test 2>&1 || true",
+      ),
+    ).toMatch(/subject=CN ?= ?example\.test/);
+  }, 60_000);
 
   test("a new certificate is served at each port, to clients that name no host, too", async () => {
     const ports = [5223, 5281];
