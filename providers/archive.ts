@@ -8,6 +8,8 @@ export const archiveDirectory = "/var/backups/prosody-pulumi";
 export const pack = `pack() {
   archive_file=$1
   shift
+  # Of runs that were killed: what nobody has written to for an hour.
+  find "$(dirname "$archive_file")" -maxdepth 1 -name '*.part' -mmin +60 -delete
   tar -czf "$archive_file.part" "$@" && mv "$archive_file.part" "$archive_file" && return
   rm -f "$archive_file.part"
   return 1

@@ -27,3 +27,11 @@ test("one that is whole has its name, and nothing else is left", () => {
   const listed = spawnSync("tar", ["-tzf", path.join(scratch, "an.tar.gz")], { encoding: "utf8" });
   expect(listed.stdout).toBe("a file\n");
 });
+
+test("what a run that was killed has left goes; what another one writes stays", () => {
+  for (const name of ["old.part", "new.part"]) fs.writeFileSync(path.join(scratch, name), "x");
+  const before = Date.now() / 1000 - 2 * 3600;
+  fs.utimesSync(path.join(scratch, "old.part"), before, before);
+  expect(packing("a file").status).toBe(0);
+  expect(fs.readdirSync(scratch).sort()).toEqual(["a file", "an.tar.gz", "new.part"]);
+});
