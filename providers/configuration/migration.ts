@@ -3,7 +3,7 @@ import type { Host } from "../host";
 import { luaSource } from "../lua";
 import type { Found } from "./found";
 import type { Model } from "./model";
-import { directory, discard as discarding, mainFile, stagedFile } from "./scripts";
+import { directory, discard as discarding, mainFile, notLater, stagedFile, startLater } from "./scripts";
 
 /** Exit code of {@link move}: nothing was changed, and the old server runs as before; stderr says why. */
 const refused = 81;
@@ -25,6 +25,9 @@ look() {
   places=$(printf '%s\\n' "$places" | sed '/^base /d' | sort -u)
 }
 refuse() { echo "$*" >&2; exit ${refused}; }
+mkdir -p ${archives}
+# A run that was cut off may still move the data; it holds this until its last process has ended.
+exec 9< ${archives}
 # Paths of the SQLite databases among places.
 databases() { printf '%s\\n' "$1" | sed -n 's/^sql SQLite3 \\([^ ]*\\) .*/\\1/p' | sort -u | sed "s|^[^/]|$base/&|"; }
 # Whether some stores are in files; a table of stores is behind its database.
@@ -43,7 +46,8 @@ data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
  * ({@link finish}). A move that was cut off is begun anew: until the files of the configuration are replaced, the
  * old storage is the one that counts.
  */
-const move = `${head}
+export const move = `${head}${startLater}
+flock --nonblock 9 || refuse "another run of this program, which may have been cut off, still moves the data: wait for its end"
 look ${stagedFile}
 new=$places
 look ${mainFile}
@@ -60,7 +64,6 @@ if [ "$old" = "$new" ]; then
   [ -z "$base" ] || [ -e "$copy" ] || [ "$new" != "$written" ] || echo settled
   exit 0
 fi
-mkdir -p ${archives}
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
 # Databases that this program filled: no other is ever emptied.
 filled=${archives}/filled-databases
@@ -74,6 +77,8 @@ case "$reason" in
     fi;;
 esac
 active=$(systemctl is-active prosody)
+case $active in activating|reloading) active=active;; esac
+if ${notLater}; then active=active; fi
 done=
 restart() {
   code=$?
@@ -81,11 +86,13 @@ restart() {
   if [ -z "$done" ]; then
     rm -rf "$copy"
     [ "$active" != active ] || systemctl start prosody
+    ${notLater}
   fi
   exit $code
 }
 trap restart EXIT
 trap 'exit 1' HUP INT TERM PIPE
+[ "$active" != active ] || start_later
 systemctl stop prosody
 rm -rf "$copy"
 install -d -m 0700 -o prosody -g prosody "$copy"
@@ -125,6 +132,7 @@ if in_files "$new"; then
 fi
 rm -rf "$fresh" "$copy/.replaced" "$copy/.databases"
 rm -f "$copy/.reason"
+sync
 echo "$old" > "$copy/.places"
 done=yes
 `;
@@ -132,10 +140,10 @@ done=yes
 /** Archives the copy, and removes the old storage's files, once the server runs with the new one. */
 const finish = `${head}
 set -e
+flock 9
 look ${mainFile}
 new=$places
 copy="$base/.prosody-pulumi-storage"
-mkdir -p ${archives}
 echo "$new" > ${archives}/storage
 if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
@@ -143,6 +151,7 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   archive=${archives}/storage-$stamp.tar.gz
   # The list of places goes last, with the copy: while it is there, this is not done.
   pack "$archive" -C "$copy" --exclude=./.places --exclude=./.databases .
+  sync
   # Files beside a database, and a database beside files, may have what the old storage did not look at: they are kept.
   if in_files "$old" && ! in_files "$new"; then
     cd "$base"

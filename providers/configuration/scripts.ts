@@ -16,6 +16,32 @@ export const noDirectory = 79;
 /** Exit code of {@link restart} when the service does not run. */
 export const notRunning = 80;
 
+/** The unit of {@link startLater}. */
+const startUnit = "prosody-pulumi-start";
+
+/** Calls {@link startLater} off; fails where there is nothing to call off. */
+export const notLater = `systemctl stop ${startUnit} 2>/dev/null`;
+
+/** Starts a Prosody that was stopped for a change which did not come about. */
+export const startNow = `systemctl start prosody && { ${notLater} || true; }`;
+
+/**
+ * A function for scripts that leave Prosody stopped for the next one: where that does not come within a minute, as when
+ * the connection is gone, the host starts Prosody by itself, with the files that are in place. The candidate goes before
+ * that, so that whoever comes later can't bring the files of a storage that has ceased to be up to date.
+ */
+export const startLater = `start_later() {
+  systemd-run --quiet --collect --unit=${startUnit} sh -c '
+    tail --pid="$1" -f /dev/null
+    sleep 60
+    cd ${directory}
+    rm -rf .late
+    [ ! -e .staged ] || mv -T .staged .late || exit
+    rm -rf .late
+    systemctl start prosody' start $$
+}
+`;
+
 /**
  * A change goes through two directories beside the files. `.staged` holds the candidates, before anything is
  * changed. `.previous` holds what was there, from just before the first file is replaced until the server runs
@@ -23,6 +49,7 @@ export const notRunning = 80;
  * was there before this program came is kept in `original`, where only root may look.
  */
 const shared = `umask 077
+${startLater}
 original=${archiveDirectory}/original
 there() { [ -e "$1" ] || [ -L "$1" ]; }
 same() { ln "$1" "$2" 2>/dev/null || cp -a "$1" "$2"; }
@@ -34,6 +61,7 @@ cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exi
  * Input: lines "put FILE MODE OWNER GROUP BASE64" and "drop FILE" (what the original has instead), then "end".
  */
 export const stage = `${shared}
+if ${notLater}; then start_later; fi
 rm -rf .staged
 mkdir .staged
 dropped=
@@ -73,6 +101,8 @@ export const discard = `rm -rf ${directory}/.staged`;
 export const swap = `${shared}
 read -r service
 files=$(cat)
+if ${notLater}; then start_later; fi
+[ -d .staged ] || { echo "the candidate is gone: the host has waited for a minute, and started Prosody as it was" >&2; exit 1; }
 previous=.previous
 if ! [ -d .previous ]; then
   rm -rf .previous.new
@@ -118,13 +148,15 @@ cat .previous/service
 `;
 
 export const forget = `${shared}
+${notLater}
 rm -rf .previous .previous.new .staged
 `;
 
 /**
  * Ends a change: what was there before this program keeps its place in \`original\`; of files that are dropped,
  * which are back in theirs, nothing more is known.
- * Input: "done", or "more" for a change that has no way back but is not at its end; then lines "put FILE" and "drop FILE".
+ * Input: "done", or "more" for a change that has no way back but is not at its end, or "adopted" where there was none;
+ * then lines "put FILE" and "drop FILE".
  */
 export const settle = `${shared}
 read -r end
@@ -150,6 +182,7 @@ done
 find "$original/files" -type d -empty -delete 2>/dev/null
 [ -s "$original/absent" ] || [ -d "$original/files" ] || rm -rf "$original"
 rm -rf .staged
+[ "$end" != done ] || ${notLater}
 if [ "$end" = more ]; then rm -rf .previous/files/* .previous/absent; touch .previous/absent; else rm -rf .previous; fi
 `;
 
@@ -166,6 +199,7 @@ done
 [ -d "$original" ] && echo known
 state=$(systemctl is-active prosody)
 [ "$state" = inactive ] && [ "$(systemctl show prosody --property LoadState --value)" = masked ] && state=masked
+systemctl --quiet is-active ${startUnit} && state=activating
 echo "service $state"
 ${inspect}`;
 

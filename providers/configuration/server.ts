@@ -4,7 +4,7 @@ import { luaSource, luaString, parseBytes } from "../lua";
 import { activation, differences, type Step } from "./activation";
 import { ailments } from "./health";
 import type { Model, Running } from "./model";
-import { notRunning, restart } from "./scripts";
+import { notRunning, restart, startNow } from "./scripts";
 
 /** Lua that runs in the server, sent in this order over one connection: later parts use what earlier ones define. */
 const part = (name: string) => `> ${luaSource(name)}`;
@@ -135,7 +135,7 @@ async function restartServer(host: Host, wanted: Model): Promise<string[]> {
 
 /** For a service that was stopped for a change which did not come about. */
 export async function startAgain(host: Host): Promise<void> {
-  await host.run("systemctl start prosody", { doing: "starting Prosody again", changes: true });
+  await host.run(startNow, { doing: "starting Prosody again", changes: true });
 }
 
 /** The server will have an admin socket. */

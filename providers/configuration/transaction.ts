@@ -144,7 +144,7 @@ async function forget(host: Host): Promise<void> {
 export async function adopt(host: Host, paths: string[]): Promise<void> {
   await host.run(scripts.settle, {
     doing: "keeping the original configuration",
-    input: lines("done", ...paths.map((path) => `put ${relative(path)}`)),
+    input: lines("adopted", ...paths.map((path) => `put ${relative(path)}`)),
     changes: true,
   });
 }

@@ -5,7 +5,6 @@ import { type Answer, FakeHost } from "../../../helpers/fake-host";
 const model = (storage: string) =>
   `@model ${JSON.stringify({ options: { "*": { default_storage: storage } } })}\n`;
 const moving = "/\nsystemctl stop prosody\n/";
-const start = "systemctl start prosody";
 
 /** A host whose Prosody has its data in SQLite, and had them in files before the stack. */
 function hostWith(answers: Record<string, Answer>): FakeHost {
@@ -15,7 +14,7 @@ function hostWith(answers: Record<string, Answer>): FakeHost {
       [scripts.archive]: "/var/backups/prosody-pulumi/configuration.tar.gz\n",
       [scripts.stage + scripts.inspect]: model("internal"),
       [scripts.discard]: "",
-      [start]: "",
+      [scripts.startNow]: "",
       [moving]: "",
       ...answers,
     },
@@ -27,7 +26,7 @@ const paths = ["/etc/prosody/prosody.cfg.lua"];
 test("a server that was stopped to move its data runs again where the files can't be put back", async () => {
   const host = hostWith({ [scripts.swap]: new Error("no space left") });
   await expect(putBack(host, paths)).rejects.toThrow("no space left");
-  expect(host.changes.at(-1)).toBe(start);
+  expect(host.changes.at(-1)).toBe(scripts.startNow);
 });
 
 test("why the data can't move is told, also where the connection has ended", async () => {
