@@ -28,12 +28,24 @@ refuse() { echo "$*" >&2; exit ${refused}; }
 mkdir -p ${archives}
 # A run that was cut off may still move the data; it holds this until its last process has ended.
 exec 9< ${archives}
+# Databases that this program may empty: those that it fills; and, with a digest of the data, those that it moved them out
+# of, which nobody else may have written to since.
+filled=${archives}/filled-databases
 # Paths of the SQLite databases among places.
 databases() { printf '%s\\n' "$1" | sed -n 's/^sql SQLite3 \\([^ ]*\\) .*/\\1/p' | sort -u | sed "s|^[^/]|$base/&|"; }
 # Whether some stores are in files; a table of stores is behind its database.
 in_files() { case "$1" in *internal*|*"{"*) ;; *) return 1;; esac; }
 # Does something to the files of an internal storage, uploads left out.
-files() { find . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
+files() { find -L . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
+# Keeps a database, with what belongs to it, among the archives.
+put_aside() {
+  for ending in "" -wal -journal; do
+    [ -e "$1$ending" ] || continue
+    aside="${archives}/$(basename "$1")-$stamp$ending"
+    ln "$1$ending" "$aside" 2>/dev/null && continue
+    cp -p "$1$ending" "$aside.part" && mv "$aside.part" "$aside" || { rm -f "$aside.part"; return 1; }
+  done
+}
 # What a program tells of its progress goes on to the standard error at once.
 data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
 `;
@@ -65,17 +77,19 @@ if [ "$old" = "$new" ]; then
   exit 0
 fi
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
-# Databases that this program filled: no other is ever emptied.
-filled=${archives}/filled-databases
+touch "$filled"
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
-case "$reason" in
-  *"holds "*)
-    if ! grep -qxF "$new" "$filled" 2>/dev/null; then
-      # A new host, whose server has its data already: by a restore, or in a database elsewhere.
-      [ "$(storage empty ${mainFile})" != empty ] || { echo kept; exit 0; }
-      case "$new" in *" SQLite3 "*) ;; *) refuse "the database of the new storage is not empty, and not filled by this program ($reason): empty it, or give another";; esac
-    fi;;
-esac
+held=$(printf '%s\\n' "$reason" | sed -n 's/^holds [0-9]* //p')
+foreign=$(printf '%s\\n' "$held" | sed '/^$/d' | grep -vxF -f "$filled")
+# A new host, whose server has its data already: by a restore, or in a database elsewhere.
+if [ -n "$foreign" ] && [ "$(storage empty ${mainFile})" = empty ]; then echo kept; exit 0; fi
+# A file is put aside, not emptied.
+foreign=$(printf '%s\\n' "$foreign" | sed '/^sql SQLite3 /d')
+is_as_left() {
+  [ -z "$foreign" ] && return
+  [ "$foreign" = "$new" ] && digest=$(storage digest ${stagedFile} | data) && grep -qxF "\${digest%% *} $new" "$filled"
+}
+is_as_left || refuse "the database of the new storage is not empty, and not filled by this program ($foreign): empty it, or give another"
 active=$(systemctl is-active prosody)
 case $active in activating|reloading) active=active;; esac
 if ${notLater}; then active=active; fi
@@ -98,12 +112,9 @@ rm -rf "$copy"
 install -d -m 0700 -o prosody -g prosody "$copy"
 before=$(storage export ${mainFile} "$copy" | data)
 [ -n "$before" ] || refuse "the old storage can't be read"
-case "$new" in
-  *" SQLite3 "*) ;;
-  *sql*)
-    storage clear ${stagedFile} >&2 || refuse "the database of the new storage can't be emptied"
-    grep -qxF "$new" "$filled" 2>/dev/null || echo "$new" >> "$filled";;
-esac
+is_as_left || refuse "somebody writes to the database of the new storage ($foreign): give another"
+cleared=$(storage clear ${stagedFile}) || refuse "the database of the new storage can't be emptied"
+printf '%s\\n' "$cleared" | sed '/^$/d' | grep -vxF -f "$filled" >> "$filled"
 # Files are made beside those that are there, which may belong to the old storage, too: it counts until all has come.
 fresh="$copy/.new"
 install -d -m 0700 -o prosody -g prosody "$fresh"
@@ -116,22 +127,29 @@ databases "$new" > "$copy/.databases"
 while read -r name; do
   made="$fresh/$(printf %s "$name" | tr / %)"
   [ -e "$made" ] || continue
-  [ ! -e "$name" ] || case "$reason" in *"holds "*) cp -p "$name" "${archives}/$(basename "$name")-$stamp" || refuse "$name can't be put aside";; esac
-  mv -f "$made" "$name" || refuse "$name can't be written"
-  rm -f "$name-wal" "$name-shm" "$name-journal"
+  case "$held" in *" SQLite3 "*) put_aside "$name" || refuse "$name can't be put aside";; esac
+  # Nobody must see the new one with what belongs to the old one, or half of it.
+  mv "$made" "$name.new" && rm -f "$name-wal" "$name-shm" "$name-journal" && mv -f "$name.new" "$name" ||
+    { rm -f "$name.new"; refuse "$name can't be written"; }
 done < "$copy/.databases"
 if in_files "$new"; then
   cd "$base"
   files -print > "$copy/.replaced" &&
     { [ ! -s "$copy/.replaced" ] || pack "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
     refuse "files of an earlier storage can't be put aside"
+  # An index has positions in the list that it was made of; Prosody makes it anew.
+  files -name '*.lidx' -exec rm {} +
   # As links, so that each is whole and needs no room; what is on another file system can't be linked.
   ( cd "$fresh" && files -print0 | xargs -0r sh -c 'cp -al "$@" 2>/dev/null || cp -a "$@"' cp --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
-  while read -r file; do [ -e "$fresh/$file" ] || rm -f "$file"; done < "$copy/.replaced"
+  # What the old storage may have, and the new one has elsewhere, goes at the end.
+  while read -r file; do
+    [ -e "$fresh/$file" ] || if [ -e "$copy/$file" ]; then echo "$file" >> "$copy/.left"; else rm -f "$file"; fi
+  done < "$copy/.replaced"
   cd /
 fi
 rm -rf "$fresh" "$copy/.replaced" "$copy/.databases"
 rm -f "$copy/.reason"
+echo "\${before%% *}" > "$copy/.digest"
 sync
 echo "$old" > "$copy/.places"
 done=yes
@@ -150,7 +168,7 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   stamp=$(date -u +%Y%m%dT%H%M%SZ)
   archive=${archives}/storage-$stamp.tar.gz
   # The list of places goes last, with the copy: while it is there, this is not done.
-  pack "$archive" -C "$copy" --exclude=./.places --exclude=./.databases .
+  pack "$archive" -C "$copy" --exclude='./.*' .
   sync
   # Files beside a database, and a database beside files, may have what the old storage did not look at: they are kept.
   if in_files "$old" && ! in_files "$new"; then
@@ -158,10 +176,19 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
     case "$old" in *sql*) files -print | pack "${archives}/storage-files-$stamp.tar.gz" -T -;; esac
     files -print0 | xargs -0r rm
   fi
+  if [ -e "$copy/.left" ]; then ( cd "$base"; xargs -d '\\n' rm -f < "$copy/.left" ); fi
+  case $old in
+    *SQLite3*|*internal*|*"{"*|*"
+"*) ;;
+    *)
+      grep -vxF "$old" "$filled" > "$filled.new" || true
+      echo "$(cat "$copy/.digest") $old" >> "$filled.new"
+      mv "$filled.new" "$filled";;
+  esac
   databases "$new" > "$copy/.databases"
   databases "$old" | while read -r name; do
     while read -r used; do [ ! "$name" -ef "$used" ] || continue 2; done < "$copy/.databases"
-    if in_files "$old" && [ -e "$name" ]; then mv "$name" "${archives}/$(basename "$name")-$stamp"; fi
+    if in_files "$old" || [ -e "$copy/.others" ]; then put_aside "$name"; fi
     rm -f "$name" "$name-wal" "$name-shm" "$name-journal"
   done
   echo "$archive"
@@ -169,7 +196,7 @@ fi
 rm -rf "$copy"
 `;
 
-const program = () => ["common", "prosody", "migrate"].map(luaSource).join("");
+const program = () => ["common", "prosody", "stored", "migrate"].map(luaSource).join("");
 
 /**
  * Moves the data where the staged configuration wants them, if that is elsewhere; Prosody is stopped then.

@@ -30,6 +30,16 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     prosody.shell(`> require"core.usermanager".user_exists("${user}", "example.test")`);
   const internal = () => prosody.bring({ hosts: rooms });
   const update = (host: Host, wanted = inDatabase) => configuration.update(host, prosody.state, wanted);
+  /** Prosody's messages of somebody. */
+  const messages = (user: string) =>
+    prosody.shell(
+      `> local n = 0 for _ in require"core.storagemanager".open("example.test", "archive", "archive"):find("${user}") do n = n + 1 end return n`,
+    );
+  const keepMessage = (user: string) =>
+    prosody.shell(
+      `> require"core.storagemanager".open("example.test", "archive", "archive"):append("${user}", nil, require"util.stanza".message({ to = "${user}@example.test" }):body("Hi"), os.time(), "x@y.test")`,
+    );
+
   beforeAll(async () => {
     prosody = await ConfigurationHost.make("moves", release);
     await sh(
@@ -123,4 +133,96 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     expect(await prosody.pid()).toBe(pid);
     await sh("systemctl stop mover");
   }, 60_000);
+
+  test("of some stores into a database, in vain: the old storage has them still", async () => {
+    await keepMessage("alice");
+    const mixed = 'storage = { archive = "sql" }\nsql = { driver = "SQLite3", database = "prosody.sqlite" }';
+    await expect(
+      prosody.update(
+        inputs({ global: `${mixed}\nplugin_paths = { "${plugins}" }`, hosts: rooms, modules: ["broken"] }),
+      ),
+    ).rejects.toThrow(/no such luck.*The previous configuration is back in force\./s);
+    expect(await messages("alice")).toMatch(/\b1\b/);
+    await prosody.bring({ global: mixed, hosts: rooms });
+    expect(await messages("alice")).toMatch(/\b1\b/);
+    expect(await sh("find /var/lib/prosody -name '*.list' -path '*archive*'")).toBe("");
+    await internal();
+    expect(await messages("alice")).toMatch(/\b1\b/);
+  }, 120_000);
+
+  test("takes the data of each host's own database", async () => {
+    const hosts = `${rooms}VirtualHost "two.test"\n  storage = "sql"\n  sql = { driver = "SQLite3", database = "two.sqlite" }\n`;
+    await prosody.bring({ global: sqlite, hosts });
+    await sh("printf 'x\\nx\\n' | prosodyctl adduser carol@two.test");
+    await prosody.bring({ hosts: `${rooms}VirtualHost "two.test"\n` });
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await prosody.shell('> require"core.usermanager".user_exists("carol", "two.test")')).toMatch(
+      /true/,
+    );
+    await internal();
+  }, 120_000);
+
+  test("leaves no files behind where their directory is a link", async () => {
+    await sh("mv /var/lib/prosody/example%2etest /srv/hers; ln -s /srv/hers /var/lib/prosody/example%2etest");
+    await prosody.update(inDatabase);
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await sh("find /srv/hers -type f")).toBe("");
+    await internal();
+  }, 60_000);
+
+  describe("out of a PostgreSQL", () => {
+    const postgresql =
+      'storage = "sql"\nsql = { driver = "PostgreSQL", database = "prosody", username = "prosody" }';
+    const sql = (statement: string) =>
+      sh(`cd / && runuser -u postgres -- psql -qAtd prosody <<'EOF'\n${statement}\nEOF`);
+    const insert = (domain: string) =>
+      sql(
+        `INSERT INTO prosody (host, "user", store, key, type, value) VALUES ('${domain}', 'eve', 'accounts', 'password', 'string', 'x')`,
+      );
+    const count = (domain: string) => sql(`SELECT COUNT(*) FROM prosody WHERE host = '${domain}'`);
+    const theirs = inputs({ global: postgresql, hosts: rooms });
+
+    beforeAll(async () => {
+      if (prosody.distribution.family === "fedora")
+        await sh("postgresql-setup --initdb && systemctl start postgresql");
+      await sh(`cd / && runuser -u postgres -- psql -q <<'EOF'
+CREATE ROLE prosody LOGIN;
+CREATE DATABASE prosody OWNER prosody TEMPLATE template0;
+EOF`);
+      await prosody.update(theirs);
+      // As one that was there before.
+      await sh(`rm ${kept}/filled-databases`);
+    }, 60_000);
+
+    test("can go back while nobody else has written to it", async () => {
+      await internal();
+      await sh("printf 'x\\nx\\n' | prosodyctl adduser later@example.test");
+      await prosody.update(theirs);
+      expect(await exists("later")).toMatch(/true/);
+      expect(await exists("alice")).toMatch(/true/);
+    }, 60_000);
+
+    test("empties no more of it than the configuration looks at", async () => {
+      const own = { hosts: `${postgresql}\n${rooms}` };
+      await internal();
+      await sql("DELETE FROM prosody; DELETE FROM prosodyarchive");
+      await prosody.bring(own);
+      await insert("other.test");
+      await internal();
+      await prosody.bring(own);
+      expect(await exists("later")).toMatch(/true/);
+      expect(await count("other.test")).toBe("1");
+      await internal();
+      await sql("DELETE FROM prosody; DELETE FROM prosodyarchive");
+      await prosody.update(theirs);
+    }, 120_000);
+
+    test("can't, once somebody has", async () => {
+      await internal();
+      await insert("other.test");
+      const pid = await prosody.pid();
+      await expect(prosody.update(theirs)).rejects.toThrow(/is not empty, and not filled by this program/);
+      expect([await prosody.pid(), await count("other.test")]).toEqual([pid, "1"]);
+    }, 60_000);
+  });
 });
