@@ -24,12 +24,19 @@ export type AccountChange =
  * (`tar -xzpf ARCHIVE -C /var/lib/prosody`), start Prosody. With another storage, extract it elsewhere and let
  * prosody-migrator bring it over. Files that the user uploaded, and messages in the archives of others, stay where
  * they are.
- * @returns the account's verifier; `undefined` after a deletion
+ * @returns the account as it is then; `undefined` after a deletion
  * @throws Error with Prosody's reason; then nothing was changed, and a new account was not made
  */
-export function changeAccount(host: Host, change: AccountChange): Promise<Verifier | undefined> {
+export function changeAccount(host: Host, change: AccountChange): Promise<Changed | undefined> {
   const item = { change, verifier: verifierFor(change) };
   return host.group("accounts", item, (items) => commit(host, items), gather[change.action]);
+}
+
+export interface Changed {
+  /** `undefined` for an account without a password. */
+  verifier: Verifier | undefined;
+  /** There was an account before, with a password. */
+  found: boolean;
 }
 
 /** A change, and what is computed of it while those before it are under way. */
@@ -41,7 +48,7 @@ interface Item {
 /** Milliseconds: the engine sends accounts one by one, and each command takes the host as long as some ten of them. */
 const gather = { set: 20, replace: 0, delete: 10 };
 
-async function commit(host: Host, items: Item[]): Promise<(Verifier | undefined | Error)[]> {
+async function commit(host: Host, items: Item[]): Promise<(Changed | undefined | Error)[]> {
   const now = new Date();
   const changes = items.map(({ change }) => change);
   const fields = await Promise.all(
@@ -79,14 +86,21 @@ function fieldsOf(change: AccountChange, known: Verifier | undefined, now: Date)
     : [action, ...split(jid), change.password, known ?? ""];
 }
 
-function result(line: string | undefined): Verifier | undefined | Error {
+/** A line of change-accounts.lua. */
+interface Answer {
+  error?: string;
+  account?: Stored;
+  found?: boolean;
+}
+
+function result(line: string | undefined): Changed | undefined | Error {
   if (!line)
     return new Error(
       "Prosody gave no answer about this account. See journalctl -u prosody on the host, then run this again.",
     );
-  const { error, account } = JSON.parse(line) as { error?: string; account?: Stored };
+  const { error, account, found = false } = JSON.parse(line) as Answer;
   if (error !== undefined) return new Error(error);
-  return account && verifierOf(account);
+  return account && { verifier: verifierOf(account), found };
 }
 
 /** Deletes what the internal storage has of the users; nothing else can be done with accounts. */

@@ -25,6 +25,8 @@ export interface AccountState extends Common {
   jid: string;
   exists?: boolean;
   policy?: "initial" | "enforced";
+  /** Was there before the stack, so that a destroy leaves it. */
+  adopted?: true;
   /** The SCRAM verifier on the host (RFC 5802); secret. `undefined` when there is no account, or no password. */
   verifier?: Verifier;
 }

@@ -11,6 +11,9 @@ import { warnOnce } from "./warn";
 /** The engine's placeholder for a value that is not known before another resource is made. */
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** The engine has an object of the program checked before anything is deleted; in a destroy there is no program. */
+let hasProgram = false;
+
 type AnyHandler = Handler<Common, Common, unknown>;
 
 /**
@@ -30,6 +33,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
       hosts.configure(config); // before any await: the SDK may use the provider before this promise is done
     },
     async check(olds: Common | undefined, news: Common) {
+      hasProgram = true;
       const inputs = plain(
         handler.complete ? handler.complete(clean(news), olds && clean(olds)) : clean(news),
       );
@@ -74,7 +78,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
         outs: plain(await handler.update(target, clean(state), clean(inputs))),
       })),
     delete: (_id: string, state: Common) =>
-      guard(kind, handler, state, "delete", (target) => handler.delete(target, clean(state))),
+      guard(kind, handler, state, "delete", (target) => handler.delete(target, clean(state), !hasProgram)),
   };
 }
 

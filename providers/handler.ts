@@ -51,8 +51,11 @@ export interface Handler<Inputs extends Common, State extends Common, Target = H
 
   update(target: Target, state: State, inputs: Inputs): Promise<State>;
 
-  /** Removes what the stack made; succeeds when it is gone already. */
-  delete(target: Target, state: State): Promise<void>;
+  /**
+   * Removes what the stack made; succeeds when it is gone already.
+   * @param isDestroy no program runs that could want the object no more: the whole stack goes, or what `--target` names
+   */
+  delete(target: Target, state: State, isDestroy?: boolean): Promise<void>;
 
   /** Seconds that one operation may take; default 120. */
   readonly timeout?: number;

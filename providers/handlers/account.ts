@@ -38,7 +38,7 @@ export const accountHandler: Handler<AccountInputs, AccountState> = {
   },
 
   async create(host, inputs) {
-    return stateOf(inputs, await bringAbout(host, inputs));
+    return bringAbout(host, inputs);
   },
 
   /** Where the accounts can't be told, the state stays: package or configuration show their own drift. */
@@ -53,24 +53,33 @@ export const accountHandler: Handler<AccountInputs, AccountState> = {
 
   async update(host, state, inputs) {
     const [{ exists: was = true }, { exists = true }] = [state, inputs];
-    if (was !== exists) return stateOf(inputs, await bringAbout(host, inputs));
-    if (!exists || !(await isWrong(state.verifier, inputs))) return stateOf(inputs, state.verifier);
-    const { jid, password } = inputs;
-    return stateOf(inputs, await changeAccount(host, { action: "replace", jid, password: password! }));
+    if (was !== exists) return bringAbout(host, inputs);
+    const { verifier, adopted } = state;
+    if (!exists || !(await isWrong(verifier, inputs))) return stateOf(inputs, verifier, adopted);
+    return stateOf(inputs, await replacePassword(host, inputs), adopted);
   },
 
-  async delete(host, { jid, exists = true }) {
-    if (exists) await changeAccount(host, { action: "delete", jid });
+  /** Taken out of the stack config it goes, whoever made it; a destroy gives the server back as it was. */
+  async delete(host, { jid, exists = true, adopted }, isDestroy) {
+    if (exists && !(adopted && isDestroy)) await changeAccount(host, { action: "delete", jid });
   },
 };
 
 /** Makes, adopts or deletes the account; one that is adopted keeps its password, unless it is enforced. */
-async function bringAbout(host: Host, inputs: AccountInputs): Promise<Verifier | undefined> {
+async function bringAbout(host: Host, inputs: AccountInputs): Promise<AccountState> {
   const { jid, exists = true, password } = inputs;
-  if (!exists) return changeAccount(host, { action: "delete", jid });
-  const found = await changeAccount(host, { action: "set", jid, password: password! });
-  if (!(await isWrong(found, inputs))) return found;
-  return changeAccount(host, { action: "replace", jid, password: password! });
+  if (!exists) {
+    await changeAccount(host, { action: "delete", jid });
+    return stateOf(inputs, undefined);
+  }
+  const there = await changeAccount(host, { action: "set", jid, password: password! });
+  const isAsWanted = !(await isWrong(there?.verifier, inputs));
+  const verifier = isAsWanted ? there?.verifier : await replacePassword(host, inputs);
+  return stateOf(inputs, verifier, there?.found || undefined);
+}
+
+async function replacePassword(host: Host, { jid, password }: AccountInputs): Promise<Verifier | undefined> {
+  return (await changeAccount(host, { action: "replace", jid, password: password! }))?.verifier;
 }
 
 /** Whether the account gets another password. */
@@ -85,12 +94,14 @@ export async function isWrong(
 function stateOf(
   { server, jid, exists, policy }: AccountInputs,
   verifier: Verifier | undefined,
+  adopted?: true,
 ): AccountState {
   return {
     server,
     jid,
     ...(exists !== undefined && { exists }),
     ...(policy && { policy }),
+    ...(adopted && { adopted }),
     ...(verifier && { verifier }),
   };
 }

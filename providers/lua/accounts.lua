@@ -87,6 +87,7 @@ end
 
 -- Makes an account, or gives a password to one that has none. With `replace`, sets the password in any case:
 -- clients that are online are logged out. A new account gets the keys of the verifier, if it is given.
+-- The second result says that there was one with a password.
 function set_account(user, host, password, replace, verifier)
   if not prosody.hosts[host] then error(host .. " is not among Prosody's virtual hosts", 0) end
   if stringprep.nodeprep(user) ~= user then error("Prosody does not take this user name (nodeprep, RFC 6122); write another one into prosody:jids", 0) end
@@ -99,7 +100,7 @@ function set_account(user, host, password, replace, verifier)
     -- An account without a password was cut off while it was made, when it is disabled still.
     if not before.storedKey and usermanager.enable_user then usermanager.enable_user(user, host) end
   end
-  return stored_account(user, host)
+  return stored_account(user, host), before ~= nil and before.storedKey ~= nil
 end
 
 -- Fails for an account of a domain that has become a component: what is deleted of a user is all that has the name,
@@ -171,9 +172,9 @@ function data_directory(host)
   return prosody.paths.data
 end
 
--- Runs one of the above. A line of JSON: {"account": …} or {"error": …}
+-- Runs one of the above. A line of JSON: {"account": …, "found": …} or {"error": …}
 function account_json(action, ...)
-  local ok, result = pcall(action, ...)
+  local ok, result, found = pcall(action, ...)
   if not ok then return json.encode { error = tostring(result) } end
-  return json.encode { account = result }
+  return json.encode { account = result, found = found }
 end

@@ -2,7 +2,7 @@
 -- Input:  socket paths, seconds, source of accounts.lua, then operations:
 --         "set" or "replace", user, host, password, its verifier for a new account or an empty field
 --         "delete", user, host, file of the archive that is written before
--- Output: for each operation one line of JSON: {"account": …}, {} after a deletion, or {"error": …}
+-- Output: for each operation one line of JSON: {"account": …, "found": …}, {} after a deletion, or {"error": …}
 
 local ask = connect(field(), tonumber(field()))
 local library = field()

@@ -25,6 +25,11 @@ describe("a server that runs already, on Debian trixie", () => {
   const server = () => ({ address: host.address, port: 5222, caFile: tls.caFile });
   const addUser = (jid: string, password: string) =>
     `printf '${password}\\n${password}\\n' | prosodyctl adduser ${jid}`;
+  const accounts = async () =>
+    (await host.exec("cd /var/lib/prosody/example%2etest/accounts && ls"))
+      .replaceAll(".dat", "")
+      .trim()
+      .split("\n");
   const compare = () => stack.tool(["compare", "--stack", "test"]);
   /** Prosody notes in cron.dat when it last tidied up, which it does of its own accord. */
   const traces = () =>
@@ -120,8 +125,16 @@ describe("a server that runs already, on Debian trixie", () => {
     expect(text.split("\n").filter((line) => /^ *[-+~] /.test(line))).toEqual([]);
   }, 60_000);
 
-  test("destroy gives the administrator's configuration back", async () => {
+  test("an account that was there goes, too, once the stack config has it no more", async () => {
+    await stack.must("config", "rm", "--path", 'prosody:jids["frank@example.test"]');
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    expect(await accounts()).toEqual(["boss", "carol", "erin", "alice"].sort());
+  }, 120_000);
+
+  test("destroy gives the administrator's configuration back, and leaves the accounts that were there", async () => {
     expect(await stack.destroy()).toMatchObject({ code: 0 });
     expect(await host.exec("cat /etc/prosody/prosody.cfg.lua")).toBe(theirs);
+    expect(await accounts()).toEqual(["boss", "carol", "erin"]);
+    expect(await login(server(), { jid: "boss@example.test", password: "old" })).toHaveProperty("jid");
   }, 120_000);
 });

@@ -135,6 +135,17 @@ describe("create", () => {
     expect(done(same)).toEqual(["set"]);
   });
 
+  test("notes that an account was there", async () => {
+    const found = changing((action) => ({
+      account: stored(action === "replace" ? ours : theirs),
+      found: true,
+    }));
+    const adopted = await create(found, enforced);
+    expect(adopted).toEqual(state({ policy: "enforced", adopted: true }));
+    expect(await update(found, adopted, wanted)).toEqual(state({ adopted: true }));
+    expect(await update(found, { ...adopted, verifier: theirs }, enforced)).toEqual(adopted);
+  });
+
   test("deletes what must not exist, with an archive", async () => {
     const host = changing(() => ({}));
     expect(await create(host, absent)).toEqual(gone);
@@ -286,6 +297,15 @@ describe("delete", () => {
     const host = new FakeHost();
     await remove(host, gone);
     expect(host.ran).toEqual([]);
+  });
+
+  test("of what was there before the stack is for the stack config, not for a destroy", async () => {
+    const host = changing(() => ({}));
+    await remove(host, state({ adopted: true }), true);
+    expect(host.ran).toEqual([]);
+    await remove(host, state({ adopted: true }), false);
+    await remove(host, state(), true);
+    expect(done(host)).toEqual(["delete", "delete"]);
   });
 
   test("without Prosody removes the files", async () => {

@@ -79,6 +79,23 @@ test("another error is one of the read, however many servers there are", async (
   jest.restoreAllMocks();
 });
 
+test("a deletion is one of a destroy until the program has an object checked", async () => {
+  const load = <T extends object>(name: string) => jest.requireActual<T>(`../../../providers/${name}`);
+  await jest.isolateModulesAsync(async () => {
+    const fresh = load<typeof import("../../../providers/dispatch")>("dispatch").provider;
+    const { handlers } = load<typeof import("../../../providers/handlers")>("handlers");
+    const pool = load<typeof import("../../../providers/ssh/pool")>("ssh/pool");
+    jest
+      .spyOn(pool.hosts, "use")
+      .mockImplementation((_name, operation) => operation(new FakeHost({ answers: {} }) as Host));
+    const remove = jest.spyOn(handlers.Service!, "delete").mockResolvedValue();
+    await fresh("Service").delete!("id", service);
+    await fresh("Configuration").check!(configuration, configuration);
+    await fresh("Service").delete!("id", service);
+    expect(remove.mock.calls.map(([, , isDestroy]) => isDestroy)).toEqual([true, false]);
+  });
+});
+
 test("an object of a kind that is no more leaves the state, and the host alone", async () => {
   const host = new FakeHost({ answers: {} });
   const use = jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
