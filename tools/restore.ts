@@ -1,4 +1,4 @@
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { asciiDomain } from "../config/domain-name";
@@ -43,6 +43,7 @@ export async function main(args: string[]): Promise<number> {
     process.stderr.write(usage);
     return values.help ? 0 : 2;
   }
+  if (!existsSync(file)) throw new Error(`there is no file ${file}: give one that \`npm run backup\` wrote.`);
   const key = (await isEncrypted(file)) ? await keyOf(values.identity, values["passphrase-file"]) : undefined;
   const archive = async (): Promise<Readable> => (key ? decrypt(file, key) : createReadStream(file));
   const manifest = await readManifest(await archive()).catch((error: Error) => {

@@ -107,6 +107,10 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
       code: 1,
       text: expect.stringContaining("Give another --output"),
     });
+    expect(await tool("restore", `${file}.gone`)).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(`there is no file ${file}.gone`),
+    });
     const wrong = await stack.tool(["restore", "--stack", "test", file], {
       PROSODY_BACKUP_PASSPHRASE: "guessed",
     });
