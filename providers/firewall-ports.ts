@@ -31,9 +31,10 @@ export interface FirewallPortsState extends Omit<FirewallPortsInputs, "ports"> {
   effectiveZone: string;
   /**
    * The zone by which the host reaches the Internet, and its interface, such as "public (eth0)": where nobody chose a
-   * zone, and that one does not let in all of the ports.
+   * zone, and that one does not let in all of the ports. Otherwise empty, not missing: to a preview, an output that is
+   * not in the state is one that nobody knows yet.
    */
-  shut?: string;
+  shut: string;
   /** What the stack opened, and so will close. What was open before it stays. */
   opened?: Opened;
 }
@@ -49,7 +50,7 @@ export interface Opened {
 export class FirewallPorts extends ProsodyResource<FirewallPortsInputs> {
   declare readonly enforced: pulumi.Output<FirewallPortsState["enforced"]>;
   declare readonly effectiveZone: pulumi.Output<string>;
-  declare readonly shut: pulumi.Output<string | undefined>;
+  declare readonly shut: pulumi.Output<string>;
 
   constructor(name: string, args: InputsOf<FirewallPortsInputs>, options?: pulumi.CustomResourceOptions) {
     super("FirewallPorts", name, args, ["enforced", "effectiveZone", "shut", "opened"], [], options);

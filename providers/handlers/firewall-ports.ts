@@ -74,7 +74,7 @@ function look(now: Firewalld, { server, ports, zone, required }: Wanted): Firewa
     ports: Object.fromEntries(Object.keys(ports).map((port) => [port, openness(port)])),
     enforced: enforced[now.state],
     effectiveZone: now.zone,
-    ...(isShut && { shut: `${now.outward!.zone} (${now.outward!.interface})` }),
+    shut: isShut ? `${now.outward!.zone} (${now.outward!.interface})` : "",
   };
 }
 
