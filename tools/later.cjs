@@ -7,6 +7,7 @@
  * when it is asked for anything.
  */
 const Module = require("node:module");
+const { Socket } = require("node:net");
 
 const names = [
   "typescript",
@@ -60,8 +61,22 @@ function standIn(file) {
   return module;
 }
 
+/**
+ * An engine that is killed before it asks the provider for anything, as by the end of what its output is piped into,
+ * leaves a process that nobody would end: its standard input is all that it notices. From its first request on, which is
+ * when it takes over the signals, providers/ssh/pool.ts sees to that.
+ */
+function endWithEngine() {
+  const { stdin } = process;
+  if (!(stdin instanceof Socket)) return;
+  stdin.once("end", () => process.listenerCount("SIGINT") > 0 || process.exit());
+  stdin.resume().unref();
+}
+
 module.exports = { putOff };
 
 // By NODE_OPTIONS (see tools/engine.ts) every process of a run may load this; the provider and the program, before the SDK.
 const [, script = ""] = process.argv;
-if (/[/\\]cmd[/\\](dynamic-provider|run)\b/.test(script)) putOff(script);
+const [kind] = /(?<=[/\\]cmd[/\\])(dynamic-provider|run)\b/.exec(script) ?? [];
+if (kind) putOff(script);
+if (kind === "dynamic-provider") endWithEngine();

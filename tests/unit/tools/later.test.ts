@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -49,5 +50,18 @@ test("loaded by NODE_OPTIONS, it acts on the program and the provider alone", ()
     expect(run("--require", later, script("other"))).toBe("typescript @npmcli/arborist zod/v4/locales");
   } finally {
     rmSync(directory, { recursive: true });
+  }
+});
+
+test("a provider whose engine is killed before it asks for anything ends, too", async () => {
+  const provider = join(root, "node_modules/@pulumi/pulumi/cmd/dynamic-provider");
+  const child = spawn(process.execPath, ["--require", later, provider, "127.0.0.1:1"], { stdio: "pipe" });
+  try {
+    const [port] = await once(child.stdout, "data"); // what the engine waits for
+    expect(String(port)).toMatch(/^\d+\n$/);
+    child.stdin.end();
+    expect(await once(child, "exit", { signal: AbortSignal.timeout(5_000) })).toEqual([0, null]);
+  } finally {
+    child.kill("SIGKILL");
   }
 });
