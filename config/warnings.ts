@@ -25,7 +25,7 @@ export function warningsFor(
     ...server.domains.flatMap((domain) => certificateWarnings(domain, server, now)),
     ...publicComponents(server),
     ...idleNames(server),
-    ...idleAccounts(server),
+    ...(hasOwnAccounts(server) ? idleAccounts(server) : vacantAdmins(server)),
   ].map((warning) => inPlace(warning, place));
 }
 
@@ -90,14 +90,28 @@ function idleNames({ modules, extraModules, disabledModules }: Server): string[]
 }
 
 /** Accounts are made in Prosody's storage, where other ways to log in don't look. */
-function idleAccounts({ options: { authentication: given }, jids }: Server): string[] {
+function hasOwnAccounts({ options: { authentication: given } }: Server): boolean {
   const authentication = given instanceof Secret ? given.reveal() : given;
-  const isOther = typeof authentication === "string" && !/^(internal_.*|insecure)$/.test(authentication);
-  return isOther && jids.length > 0
+  return typeof authentication === "string" && !/^(internal_.*|insecure)$/.test(authentication);
+}
+
+function idleAccounts({ jids }: Server): string[] {
+  return jids.length > 0
     ? [
         "prosody:options.authentication: it has accounts of its own, of which prosody:jids says nothing: a password there lets nobody in, and null keeps nobody out. Leave them out of prosody:jids; the data of those that were there stay.",
       ]
     : [];
+}
+
+/** Rights follow the name, and an invitation without one lets whoever has it choose. */
+function vacantAdmins({ admins, domains, jids }: Server): string[] {
+  return admins
+    .filter((admin) => domains.some(({ name }) => admin.endsWith(`@${name}`)))
+    .filter((admin) => !jids.some(({ jid }) => jid === admin))
+    .map(
+      (admin) =>
+        `prosody:admins: ${admin} is none of prosody:jids. While there is no such account, who has an invitation may choose that name, and is administrator then. Add it to prosody:jids; an account that is there keeps its password.`,
+    );
 }
 
 /** Servers that clients look for at one address and port, where one host alone can answer. */

@@ -169,3 +169,14 @@ test.each([[all], [["host", "domains", "jids"]]])(
     expect(told("internal_plain")).toEqual([]);
   },
 );
+
+test("an administrator whose account nobody may have made yet", () => {
+  const told = (more: object) => warnings(config(domain("leaf"), more));
+  const vacant = [
+    "prosody:admins: boss@example.com is none of prosody:jids. While there is no such account, who has an invitation may choose that name, and is administrator then. Add it to prosody:jids; an account that is there keeps its password.",
+  ];
+  expect(told({ admins: ["alice@example.com", "boss@example.com", "boss@other.example"] })).toEqual(vacant);
+  expect(told({ admins: ["boss@example.com"], jids: { "boss@example.com": "x" } })).toEqual([]);
+  // Who is called so there, the directory says.
+  expect(told({ admins: ["boss@example.com"], jids: {}, options: { authentication: "ldap" } })).toEqual([]);
+});

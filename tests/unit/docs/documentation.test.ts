@@ -77,6 +77,7 @@ test("each stack config of the documentation is one, without a mistake or a warn
   const base = {
     host: { address: "xmpp.example.com", hostKey: key.public, privateKeyFile: "~/.ssh/id_ed25519" },
     domains: { "example.com": { acme: { email: "hostmaster@example.com" } } },
+    jids: { "alice@example.com": "hunter2" }, // a command of the README sets it
   };
   const secrets: Record<string, string> = { secret: "c2VjcmV0IG9mIHRoZSBsYWI=" };
   const configs = everywhere((page) =>
