@@ -6,7 +6,7 @@ import { effectOf } from "./options";
 export type Step =
   | ["restart", why: string]
   | ["reload"]
-  | ["deactivate" | "activate" | "disconnect", host: string]
+  | ["deactivate" | "activate" | "authenticate" | "disconnect", host: string]
   | ["load" | "unload" | "reloadModule", host: string, module: string]
   | ["close" | "listen", service: string]
   | ["settle"];
@@ -66,6 +66,7 @@ export function activation(running: Running | undefined, wanted: Model): Step[] 
     ...surplus.map(([host, module]): Step => ["unload", host, module]),
     ...unique(reloads).map(([host, module]): Step => ["reloadModule", host, module]),
     ...missing,
+    ...kept.filter(lacksAuthentication(running)).map((host): Step => ["authenticate", host]),
     ...come.map((host): Step => ["activate", host]),
     ...disconnects.filter((host) => kept.includes(host)).map((host): Step => ["disconnect", host]),
   ];
@@ -137,6 +138,10 @@ function surplusModules(running: Running, wanted: Model, gone: string[], kept: s
   // The hosts' parts of a shared module go before what they share.
   return [...onHosts.sort(byHostThenName), ...onAll.sort(byHostThenName)];
 }
+
+/** Prosody loads the authentication with the host, and does not try again. */
+export const lacksAuthentication = (running: Running) => (host: string) =>
+  running.hosts[host]?.users === "null";
 
 /** Prosody itself loads providers of storage, authentication and authorization. */
 function isProvider(module: string): boolean {

@@ -1,4 +1,4 @@
-import { isLoaded, missingPorts } from "./activation";
+import { isLoaded, lacksAuthentication, missingPorts } from "./activation";
 import type { Model, Running } from "./model";
 
 /** What the running server does not do although its configuration says so; each a sentence without its end. */
@@ -17,7 +17,7 @@ export function ailments(running: Running, wanted: Model): string[] {
         }),
       ),
     ...hosts
-      .filter((host) => running.hosts[host]?.users === "null")
+      .filter(lacksAuthentication(running))
       .map((host) => `nobody can log in to ${host}, because its authentication did not load`),
     ...Object.entries(running.services)
       .sort(([a], [b]) => (a < b ? -1 : 1))

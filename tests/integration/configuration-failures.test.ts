@@ -7,6 +7,7 @@ import { ConfigurationHost, inputs, type Parts, plugins, rooms } from "../helper
 import { everywhere } from "../helpers/distribution";
 import { killedAfter } from "../helpers/host";
 import { certificate } from "../helpers/lab";
+import { until } from "../helpers/ssh";
 
 /** Changes that must not come to be, or not half: refused, taken back, cut off. */
 describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => {
@@ -136,6 +137,22 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
       expect(await (await prosody.session()).end()).toBe("alive");
       await prosody.bring();
     }, 60_000);
+
+    test("an authentication that failed at the last start is loaded once it can be", async () => {
+      const provides = `module:provides("auth", { get_sasl_handler = function () return require "util.sasl".new(module.host, {}) end })`;
+      await prosody.sh(
+        `cat >${plugins}/mod_auth_late.lua <<'EOF'\nassert(not io.open "${plugins}/late", "too early")\n${provides}\nEOF`,
+      );
+      const parts = { global: `plugin_paths = { "${plugins}" }\nauthentication = "late"` };
+      await prosody.bring(parts);
+      await prosody.sh(`touch ${plugins}/late; systemctl restart prosody`);
+      await until(async () => (await prosody.read())?.live === false);
+      await prosody.sh(`rm ${plugins}/late`);
+      const pid = await prosody.pid();
+      await prosody.bring(parts);
+      expect([await prosody.pid(), (await prosody.read())?.live]).toEqual([pid, true]);
+      await prosody.bring();
+    }, 120_000);
   });
 
   describe("a change that was cut off", () => {

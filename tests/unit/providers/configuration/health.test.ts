@@ -43,6 +43,8 @@ test("a virtual host without its authentication is an ailment", () => {
       hosts["example.test"]!.users = users;
     });
   expect(ailments(running("ldap"), wanted)).toEqual([]);
+  expect(activation(running("ldap"), wanted)).toEqual([]);
+  expect(activation(running("null"), wanted)).toEqual([["authenticate", "example.test"]]);
   expect(ailments(running("null"), wanted)).toEqual([
     "nobody can log in to example.test, because its authentication did not load",
   ]);
