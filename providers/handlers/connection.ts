@@ -25,7 +25,8 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
   async read(host, state) {
     for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error
     const noted = await look(host);
-    if (noted !== undefined && state.stack !== undefined && noted !== noteOf(state)) throw foreign(noted);
+    // A state from before there were notes is no reason to go on: a destroy of it would take another stack's accounts.
+    if (noted !== undefined && noted !== noteOf(state)) throw foreign(noted);
     return { ...state, reachable: true, kept: noted === noteOf(state) };
   },
 

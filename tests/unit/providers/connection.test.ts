@@ -71,8 +71,9 @@ test("a state from before there were notes gets one, unless the host is another 
   expect(found).toEqual({ ...old, kept: false });
   expect(await update(host, found, inputs)).toEqual(inputs);
   expect(noted(host)).toBe(ours);
-  const other = hostWith(foreign);
-  await expect(update(other, (await read(other, old))!, inputs)).rejects.toThrow(refusal);
+  // Whose it is then, the state does not tell.
+  await expect(read(hostWith(foreign), old)).rejects.toThrow(refusal); // its destroy, too
+  await expect(update(hostWith(foreign), old, inputs)).rejects.toThrow(refusal);
 });
 
 test("another address of the same machine is nothing but that; another machine has to be read first", async () => {
