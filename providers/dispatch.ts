@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { dynamic } from "@pulumi/pulumi";
-import { row } from "./engine-row";
+import { row, stackOfResource } from "./engine-row";
 import type { Common, Handler } from "./handler";
 import { handlers } from "./handlers";
+import { refuseForeign } from "./handlers/connection";
+import type { Host } from "./host";
 import { reporting } from "./progress";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
@@ -78,7 +80,11 @@ export function provider(kind: string): dynamic.ResourceProvider {
         outs: plain(await handler.update(target, clean(state), clean(inputs))),
       })),
     delete: (_id: string, state: Common) =>
-      guard(kind, handler, state, "delete", (target) => handler.delete(target, clean(state), !hasProgram)),
+      guard(kind, handler, state, "delete", async (target) => {
+        const stack = stackOfResource();
+        if (stack && !handler.use) await refuseForeign(target as Host, state.server, stack);
+        return handler.delete(target, clean(state), !hasProgram);
+      }),
   };
 }
 

@@ -9,7 +9,7 @@ const urns = new AsyncLocalStorage<string>();
  * Pulumi's dynamic provider is told which resource each request is about, and keeps it to itself. So the request notes
  * it when the SDK takes its properties, which is the first thing that it does. As the trampoline (`resource.ts`), this
  * relies on the SDK; tests/integration pins it. The very first request of a process has passed by then, and stays
- * without a row.
+ * without a row; but a deletion is asked for its id later on.
  */
 function noteUrns(): void {
   const note = <Name extends string>(
@@ -24,6 +24,7 @@ function noteUrns(): void {
   };
   for (const request of [CreateRequest, ReadRequest, DeleteRequest]) note(request, "getProperties");
   note(UpdateRequest, "getNews");
+  note(DeleteRequest, "getId");
 }
 
 /** The engine's address is what it starts a provider with. */
@@ -46,4 +47,10 @@ export function row(): (text: string) => void {
   if (!isProvider || urn === undefined) return () => undefined;
   const resource = { urn: pulumi.output(urn) } as pulumi.Resource;
   return (text) => void pulumi.log.info(text, resource, undefined, true);
+}
+
+/** `PROJECT/STACK` of the resource that is being worked on; the engine tells a provider no more of it. */
+export function stackOfResource(): string | undefined {
+  const [, stack, project] = /^urn:pulumi:(.+?)::(.+?)::/.exec(urns.getStore() ?? "") ?? [];
+  return stack && `${project}/${stack}`;
 }

@@ -14,6 +14,9 @@ const longest = [firewalld(), portLabels];
 /** On the host: the stack that keeps it, and the server in it. No part of a backup, which may go to another host. */
 export const note = "/etc/prosody-pulumi.stack";
 
+/** Servers whose hosts this run knows to be the stack's. */
+const ours = new Set<string>();
+
 /** The way to a server's host. */
 export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
   inputs: ["reachable", "address", "stack", "kept"],
@@ -27,6 +30,7 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
     const noted = await look(host);
     // A state from before there were notes is no reason to go on: a destroy of it would take another stack's accounts.
     if (noted !== undefined && noted !== noteOf(state)) throw foreign(noted);
+    ours.add(state.server);
     return { ...state, reachable: true, kept: noted === noteOf(state) };
   },
 
@@ -38,6 +42,19 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
     if ((await look(host)) === noteOf(state)) await removeFiles(host, [note]);
   },
 };
+
+/**
+ * For whatever is deleted on a host: where the engine reads nothing first (`--refresh=false`), nobody has looked whose the
+ * host is, and the connection, on which all depends, goes last.
+ * @param stack `PROJECT/STACK`
+ * @throws Error when it is another stack's
+ */
+export async function refuseForeign(host: Host, server: string, stack: string): Promise<void> {
+  if (ours.has(server)) return;
+  const noted = await look(host);
+  if (noted !== undefined && !noted.endsWith(`/${stack} ${server}`)) throw foreign(noted);
+  ours.add(server);
+}
 
 /**
  * Notes whose host it is.

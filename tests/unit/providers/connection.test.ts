@@ -1,5 +1,5 @@
 import type { ConnectionInputs } from "../../../providers/connection";
-import { connectionHandler, note } from "../../../providers/handlers/connection";
+import { connectionHandler, note, refuseForeign } from "../../../providers/handlers/connection";
 import { FakeHost } from "../../helpers/fake-host";
 
 const { create, read, update, delete: remove } = connectionHandler;
@@ -99,4 +99,23 @@ test("the note follows a stack that is renamed, and goes with it", async () => {
   await remove(host, renamed);
   expect(noted(host)).toBeUndefined();
   await remove(host, renamed);
+});
+
+describe("where nothing was read first, before something is deleted on", () => {
+  // Of a server of its own: that a host is the stack's is known for the rest of a run.
+  test("a host of another stack, that is refused", async () => {
+    const host = hostWith("organization/prosody/trial berlin\n");
+    for (const stack of ["prosody/prod", "other/trial"])
+      await expect(refuseForeign(host, "berlin", stack)).rejects.toThrow("kept by the stack organization/");
+    await expect(refuseForeign(host, "paris", "prosody/trial")).rejects.toThrow("as its server berlin");
+  });
+
+  test("the stack's own, or one without a note, it goes on; and is not looked at twice", async () => {
+    const host = hostWith("acme/prosody/trial oslo\n");
+    await refuseForeign(host, "oslo", "prosody/trial");
+    const { length } = host.scripts;
+    await refuseForeign(host, "oslo", "prosody/trial");
+    expect(host.scripts).toHaveLength(length);
+    await refuseForeign(hostWith(), "rome", "prosody/trial");
+  });
 });
