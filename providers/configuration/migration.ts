@@ -3,7 +3,17 @@ import type { Host } from "../host";
 import { luaSource } from "../lua";
 import type { Found } from "./found";
 import type { Model } from "./model";
-import { directory, discard as discarding, mainFile, notLater, stagedFile, startLater } from "./scripts";
+import {
+  directory,
+  discard as discarding,
+  lock,
+  mainFile,
+  movedMark,
+  notLater,
+  stagedFile,
+  startLater,
+  stillMoving,
+} from "./scripts";
 
 /** Exit code of {@link move}: nothing was changed, and the old server runs as before; stderr says why. */
 const refused = 81;
@@ -26,8 +36,7 @@ look() {
 }
 refuse() { echo "$*" >&2; exit ${refused}; }
 mkdir -p ${archives}
-# A run that was cut off may still move the data; it holds this until its last process has ended.
-exec 9< ${archives}
+${lock}
 # Databases that this program may empty: those that it fills; and, with a digest of the data, those that it moved them out
 # of, which nobody else may have written to since.
 filled=${archives}/filled-databases
@@ -59,7 +68,7 @@ data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
  * old storage is the one that counts.
  */
 export const move = `${head}${startLater}
-flock --nonblock 9 || refuse "another run of this program, which may have been cut off, still moves the data: wait for its end"
+flock --nonblock 9 || refuse "${stillMoving}"
 look ${stagedFile}
 new=$places
 look ${mainFile}
@@ -136,6 +145,9 @@ if in_files "$new"; then
   cd "$base"
   files -print > "$copy/.replaced" &&
     { [ ! -s "$copy/.replaced" ] || pack "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
+if systemctl --quiet is-active prosody; then refuse "somebody has started Prosody meanwhile"; fi
+# What takes the place of something has to be on the disk by then.
+sync
     refuse "files of an earlier storage can't be put aside"
   # An index has positions in the list that it was made of; Prosody makes it anew.
   files -name '*.lidx' -exec rm {} +
@@ -165,6 +177,7 @@ copy="$base/.prosody-pulumi-storage"
 echo "$new" > ${archives}/storage
 if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
+touch ${movedMark}
   stamp=$(date -u +%Y%m%dT%H%M%SZ)
   archive=${archives}/storage-$stamp.tar.gz
   # The list of places goes last, with the copy: while it is there, this is not done.

@@ -1,10 +1,10 @@
 import type { Host } from "../host";
-import { find, inspectInput, isRunning, lines, marked, relative } from "./found";
+import { find, isRunning, lines, marked, relative } from "./found";
 import { moveIfOther } from "./migration";
 import { knowing, type Model } from "./model";
 import * as scripts from "./scripts";
 import { converge, startAgain } from "./server";
-import { endMove } from "./transaction";
+import { endMove, stageFiles } from "./transaction";
 
 /**
  * Puts back what was at these paths before this program, and keeps an archive of what it takes away. Without
@@ -25,10 +25,11 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
     if (left?.cutOff !== undefined) await endMove(host);
     return;
   }
-  const list = lines(...names.map((name) => `drop ${name}`));
-  const { stdout: checked } = await host.run(scripts.stage + scripts.inspect, {
+  const dropped = names.map((name) => `drop ${name}`);
+  const list = lines(...dropped);
+  const checked = await stageFiles(host, dropped, {
     doing: "fetching the original configuration",
-    input: Buffer.concat([list, lines("end"), inspectInput(scripts.stagedFile, "load")]),
+    mode: "load",
     changes: true,
   });
   const staged = marked(checked, "model") as Model | undefined;

@@ -16,6 +16,19 @@ export const noDirectory = 79;
 /** Exit code of {@link restart} when the service does not run. */
 export const notRunning = 80;
 
+/** Exit code of {@link stage} while data move. */
+export const moving = 82;
+
+/** What is said then. */
+export const stillMoving =
+  "another run of this program, which may have been cut off, still moves the data: wait for its end";
+
+/** A run that was cut off may still move the data; it holds this until its last process has ended. */
+export const lock = `exec 9< ${directory}`;
+
+/** There while Prosody is stopped because the data have moved to where the candidate wants them. */
+export const movedMark = `${directory}/.staged/.moved`;
+
 /** The unit of {@link startLater}. */
 const startUnit = "prosody-pulumi-start";
 
@@ -61,6 +74,9 @@ cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exi
  * Input: lines "put FILE MODE OWNER GROUP BASE64" and "drop FILE" (what the original has instead), then "end".
  */
 export const stage = `${shared}
+# Such a run reads the candidate, and has its own start of Prosody to come.
+${lock}
+flock --nonblock 9 || exit ${moving}
 if ${notLater}; then start_later; fi
 rm -rf .staged
 mkdir .staged
@@ -103,6 +119,10 @@ read -r service
 files=$(cat)
 if ${notLater}; then start_later; fi
 [ -d .staged ] || { echo "the candidate is gone: the host has waited for a minute, and started Prosody as it was" >&2; exit 1; }
+if [ -e ${movedMark} ] && systemctl --quiet is-active prosody; then
+  echo "somebody has started Prosody while its data moved, so that it has written to the old storage; run this again" >&2
+  exit 1
+fi
 previous=.previous
 if ! [ -d .previous ]; then
   rm -rf .previous.new

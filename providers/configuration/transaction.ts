@@ -1,7 +1,7 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
 import { loadPending } from "../load-certificates";
-import { type Found, find, inspectInput, isRunning, lines, marked, relative } from "./found";
+import { type Found, find, inspectInput, isRunning, lines, type Mode, marked, relative } from "./found";
 import { discard, keepOldStorage, moveIfOther } from "./migration";
 import { type HostFacts, knowing, type Model } from "./model";
 import { judge } from "./preflight";
@@ -76,9 +76,9 @@ async function stage(
   secret: string[],
 ): Promise<{ model: Model; warnings: string[] }> {
   const candidates = Object.entries(targets).map(([path, target]) => candidate(relative(path), target));
-  const { stdout } = await host.run(scripts.stage + scripts.inspect, {
+  const stdout = await stageFiles(host, candidates, {
     doing: "checking Prosody's configuration",
-    input: Buffer.concat([lines(...candidates, "end"), inspectInput(scripts.stagedFile, "check")]),
+    mode: "check",
     fix,
   });
   const model = marked(stdout, "model") as Model | undefined;
@@ -93,6 +93,24 @@ async function stage(
   throw new Refusal(
     `the configuration is refused and nothing was changed:\n${reasons.map((reason) => `- ${reason}`).join("\n")}`,
   );
+}
+
+/**
+ * Stages candidates, and returns what the host says of them.
+ * @throws Error while a run that was cut off still moves the data
+ */
+export async function stageFiles(
+  host: Host,
+  candidates: string[],
+  { mode, ...options }: { doing: string; mode: "check" | Mode; fix?: string; changes?: boolean },
+): Promise<string> {
+  const { code, stdout } = await host.run(scripts.stage + scripts.inspect, {
+    ...options,
+    input: Buffer.concat([lines(...candidates, "end"), inspectInput(scripts.stagedFile, mode)]),
+    accept: [0, scripts.moving],
+  });
+  if (code === scripts.moving) throw new Error(`nothing was changed: ${scripts.stillMoving}`);
+  return stdout;
 }
 
 /**

@@ -106,6 +106,29 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
   }, 120_000);
 
   test("goes on within the minute as if nothing had been", async () => {
+  test("during which somebody starts Prosody changes nothing", async () => {
+    const script = (name: string, text: string) =>
+      sh(
+        `printf '#!/bin/sh\\n%s\\nexec /usr/bin/${name} "$@"\\n' '${text}' > /usr/local/bin/${name}; chmod +x /usr/local/bin/${name}`,
+      );
+    const meanwhile: Host = {
+      ...killedAfter(prosody.connection, ""),
+      async run(script, options) {
+        const result = await prosody.connection.run(script, options);
+        if (script === move) await sh("systemctl start prosody");
+        return result;
+      },
+    };
+    await expect(update(meanwhile)).rejects.toThrow(
+      /somebody has started Prosody while.*Nothing was changed\./s,
+    );
+    expect([await active(), await waiting()]).toEqual(["active", "inactive"]);
+    await script("install", 'case "$*" in *.new) systemctl start prosody;; esac');
+    await expect(update(prosody.connection)).rejects.toThrow(/somebody has started Prosody meanwhile/);
+    await sh("rm /usr/local/bin/install");
+    expect(await exists("alice")).toMatch(/true/);
+  }, 120_000);
+
     await expect(update(killedAfter(prosody.connection, move))).rejects.toThrow("killed");
     await expect(
       prosody.update(
@@ -125,13 +148,13 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
   }, 120_000);
 
   test("keeps out another one", async () => {
-    await sh(`systemd-run -q --unit=mover flock ${kept} /bin/sleep 99`);
+    await sh("systemd-run -q --unit=mover flock /etc/prosody /bin/sleep 99; mkdir /etc/prosody/.staged");
     const pid = await prosody.pid();
     await expect(update(prosody.connection)).rejects.toThrow(
       /another run of this program.*still moves the data/,
     );
     expect(await prosody.pid()).toBe(pid);
-    await sh("systemctl stop mover");
+    await sh("rmdir /etc/prosody/.staged; systemctl stop mover");
   }, 60_000);
 
   test("of some stores into a database, in vain: the old storage has them still", async () => {
