@@ -44,13 +44,16 @@ filled=${archives}/filled-databases
 databases() { printf '%s\\n' "$1" | sed -n 's/^sql SQLite3 \\([^ ]*\\) .*/\\1/p' | sort -u | sed "s|^[^/]|$base/&|"; }
 # Whether some stores are in files; a table of stores is behind its database.
 in_files() { case "$1" in *internal*|*"{"*) ;; *) return 1;; esac; }
-# Does something to the files of an internal storage, uploads left out.
-files() { find -L . -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
+# Does something to the files of an internal storage, uploads left out: HOST/STORE.dat and HOST/STORE/USER.dat. What is
+# deeper, as somebody's copy of the data, is none of Prosody's.
+files() { find -L . -maxdepth 3 -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
+# A path in one name.
+flat() { printf %s "$1" | tr / %; }
 # Keeps a database, with what belongs to it, among the archives.
 put_aside() {
   for ending in "" -wal -journal; do
     [ -e "$1$ending" ] || continue
-    aside="${archives}/$(basename "$1")-$stamp$ending"
+    aside="${archives}/$(flat "\${1#"$base"/}")-$stamp$ending"
     ln "$1$ending" "$aside" 2>/dev/null && continue
     cp -p "$1$ending" "$aside.part" && mv "$aside.part" "$aside" || { rm -f "$aside.part"; return 1; }
   done
@@ -92,11 +95,14 @@ held=$(printf '%s\\n' "$reason" | sed -n 's/^holds [0-9]* //p')
 foreign=$(printf '%s\\n' "$held" | sed '/^$/d' | grep -vxF -f "$filled")
 # A new host, whose server has its data already: by a restore, or in a database elsewhere.
 if [ -n "$foreign" ] && [ "$(storage empty ${mainFile})" = empty ]; then echo kept; exit 0; fi
+# Nothing can be brought into it before it is emptied, and the old storage counts until all has come.
+common=$(printf '%s\\n' "$old" | sed 's/{.*//' | grep -xF "$(printf '%s\\n' "$held" | sed '/^sql SQLite3 /d')")
+[ -z "$common" ] || refuse "the old storage has data in the database of the new one ($common): move them to another storage first, as internal, and from there"
 # A file is put aside, not emptied.
 foreign=$(printf '%s\\n' "$foreign" | sed '/^sql SQLite3 /d')
 is_as_left() {
   [ -z "$foreign" ] && return
-  [ "$foreign" = "$new" ] && digest=$(storage digest ${stagedFile} | data) && grep -qxF "\${digest%% *} $new" "$filled"
+  [ "$foreign" = "$new" ] && digest=$(storage digest ${stagedFile} | data) && [ -n "$digest" ] && grep -qxF "\${digest%% *} $new" "$filled"
 }
 is_as_left || refuse "the database of the new storage is not empty, and not filled by this program ($foreign): empty it, or give another"
 active=$(systemctl is-active prosody)
@@ -127,14 +133,24 @@ printf '%s\\n' "$cleared" | sed '/^$/d' | grep -vxF -f "$filled" >> "$filled"
 # Files are made beside those that are there, which may belong to the old storage, too: it counts until all has come.
 fresh="$copy/.new"
 install -d -m 0700 -o prosody -g prosody "$fresh"
+databases "$new" > "$copy/.databases"
+# A database that both are in keeps what the new one has elsewhere.
+databases "$old" | while read -r name; do
+  grep -qxF "$name" "$copy/.databases" || continue
+  for ending in "" -wal; do
+    [ ! -e "$name$ending" ] || cp -p "$name$ending" "$fresh/$(flat "$name")$ending" || refuse "a copy of $name can't be written"
+  done
+done || exit
 set -- \${before#* } # so many values and so many messages
 count=$(($1 + $4))
 after=$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)
 [ "$after" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${after#* } after)"
+if systemctl --quiet is-active prosody; then refuse "somebody has started Prosody meanwhile"; fi
+# What takes the place of something has to be on the disk by then.
+sync
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
-databases "$new" > "$copy/.databases"
 while read -r name; do
-  made="$fresh/$(printf %s "$name" | tr / %)"
+  made="$fresh/$(flat "$name")"
   [ -e "$made" ] || continue
   case "$held" in *" SQLite3 "*) put_aside "$name" || refuse "$name can't be put aside";; esac
   # Nobody must see the new one with what belongs to the old one, or half of it.
@@ -145,9 +161,6 @@ if in_files "$new"; then
   cd "$base"
   files -print > "$copy/.replaced" &&
     { [ ! -s "$copy/.replaced" ] || pack "${archives}/storage-files-$stamp.tar.gz" -T "$copy/.replaced"; } ||
-if systemctl --quiet is-active prosody; then refuse "somebody has started Prosody meanwhile"; fi
-# What takes the place of something has to be on the disk by then.
-sync
     refuse "files of an earlier storage can't be put aside"
   # An index has positions in the list that it was made of; Prosody makes it anew.
   files -name '*.lidx' -exec rm {} +
@@ -164,6 +177,7 @@ rm -f "$copy/.reason"
 echo "\${before%% *}" > "$copy/.digest"
 sync
 echo "$old" > "$copy/.places"
+touch ${movedMark}
 done=yes
 `;
 
@@ -177,7 +191,6 @@ copy="$base/.prosody-pulumi-storage"
 echo "$new" > ${archives}/storage
 if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   old=$(cat "$copy/.places")
-touch ${movedMark}
   stamp=$(date -u +%Y%m%dT%H%M%SZ)
   archive=${archives}/storage-$stamp.tar.gz
   # The list of places goes last, with the copy: while it is there, this is not done.
@@ -187,7 +200,8 @@ touch ${movedMark}
   if in_files "$old" && ! in_files "$new"; then
     cd "$base"
     case "$old" in *sql*) files -print | pack "${archives}/storage-files-$stamp.tar.gz" -T -;; esac
-    files -print0 | xargs -0r rm
+    # What was not moved, as of a storage of somebody else's making, stays.
+    ( cd "$copy" && files -print ) | sed 'p;s/[.]list$/.lidx/' | xargs -d '\\n' rm -f
   fi
   if [ -e "$copy/.left" ]; then ( cd "$base"; xargs -d '\\n' rm -f < "$copy/.left" ); fi
   case $old in
@@ -195,7 +209,7 @@ touch ${movedMark}
 "*) ;;
     *)
       grep -vxF "$old" "$filled" > "$filled.new" || true
-      echo "$(cat "$copy/.digest") $old" >> "$filled.new"
+      [ ! -e "$copy/.digest" ] || echo "$(cat "$copy/.digest") $old" >> "$filled.new"
       mv "$filled.new" "$filled";;
   esac
   databases "$new" > "$copy/.databases"

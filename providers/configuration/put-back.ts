@@ -67,8 +67,10 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
 
 /** What a destroy says of data that can't move: there is no other storage to choose. */
 function goBack({ message }: Error): never {
+  const fix = message.includes("the old storage has data in")
+    ? "set prosody:storage to internal, run pulumi up, and then this again."
+    : "see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.";
   throw new Error(
-    `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\n` +
-      "Fix: see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.",
+    `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\nFix: ${fix}`,
   );
 }

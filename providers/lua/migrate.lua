@@ -9,7 +9,8 @@
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage; DIR/.others tells that a database
 --                     has rows that are not the configuration's
 --   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, and reads it back; what would be
---                     in files is made in DIR/.new, a database as its path with "%" for each "/"
+--                     in files is made in DIR/.new, a database as its path with "%" for each "/"; of one that is there
+--                     already, the rows that the storages don't look at are kept
 --
 -- prosody-migrator does the same for stores that are named one by one; this takes what is there, hosts that are not
 -- configured any more included, tells data of a host from that of a user, and proves that nothing was lost.
@@ -101,9 +102,25 @@ local function hurry(engine)
   if dbi then engine.conn:autocommit(false) end
 end
 
+local function delete_own_rows(engine)
+  local own = {}
+  each_own_row(engine, function(host, store) own[host .. "\0" .. store] = { host, store } end)
+  if not next(own) then return end -- SQLite commits no transaction in which nothing was done
+  local ok, reason = engine:transaction(function()
+    for _, each in pairs(own) do
+      engine:delete('DELETE FROM "prosody" WHERE "host" = ? AND "store" = ?', each[1], each[2])
+      engine:delete('DELETE FROM "prosodyarchive" WHERE "host" = ? AND "store" = ?', each[1], each[2])
+    end
+  end)
+  if not ok then fail("the database can't be emptied: %s", tostring(reason)) end
+end
+
 local function import()
   local written = 0
-  each_engine(hurry)
+  each_engine(function(engine)
+    hurry(engine)
+    if engine.params.driver == "SQLite3" then delete_own_rows(engine) end
+  end)
   local function load_item(item)
     local key, when, with = item.key, item.when, item.with
     item.key, item.when, item.with, item.attr.stamp, item.attr.stamp_legacy = nil, nil, nil, nil, nil
@@ -159,15 +176,7 @@ elseif mode == "probe" then
 elseif mode == "clear" then
   each_engine(function(engine)
     if engine.params.driver == "SQLite3" then return end
-    local own = {}
-    each_own_row(engine, function(host, store) own[host .. "\0" .. store] = { host, store } end)
-    local ok, reason = engine:transaction(function()
-      for _, each in pairs(own) do
-        engine:delete('DELETE FROM "prosody" WHERE "host" = ? AND "store" = ?', each[1], each[2])
-        engine:delete('DELETE FROM "prosodyarchive" WHERE "host" = ? AND "store" = ?', each[1], each[2])
-      end
-    end)
-    if not ok then fail("the database can't be emptied: %s", tostring(reason)) end
+    delete_own_rows(engine)
     io.write(line_of(engine.params), "\n")
   end)
 elseif mode == "digest" then

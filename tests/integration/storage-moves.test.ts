@@ -12,6 +12,7 @@ const kept = "/var/backups/prosody-pulumi";
 const rooms = 'Component "conference.example.test" "muc"\n';
 const sqlite = 'storage = "sql"\nsql = { driver = "SQLite3", database = "prosody.sqlite" }';
 const inDatabase = inputs({ global: sqlite, hosts: rooms });
+const mixed = 'storage = { archive = "sql" }\nsql = { driver = "SQLite3", database = "prosody.sqlite" }';
 
 /** Moves of the data that something happens to. */
 describe.each(allReleases)("a move of the data on %s", (release) => {
@@ -105,7 +106,6 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     expect(await prosody.read()).toEqual(prosody.state);
   }, 120_000);
 
-  test("goes on within the minute as if nothing had been", async () => {
   test("during which somebody starts Prosody changes nothing", async () => {
     const script = (name: string, text: string) =>
       sh(
@@ -129,6 +129,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     expect(await exists("alice")).toMatch(/true/);
   }, 120_000);
 
+  test("goes on within the minute as if nothing had been", async () => {
     await expect(update(killedAfter(prosody.connection, move))).rejects.toThrow("killed");
     await expect(
       prosody.update(
@@ -139,7 +140,9 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
   }, 120_000);
 
   test("whose script is killed is given up, too", async () => {
-    await sh(`printf '#!/bin/sh\\nkill -9 $PPID\\n' > /usr/local/bin/sync; chmod +x /usr/local/bin/sync`);
+    await sh(
+      `printf '#!/bin/sh\\n[ ! -e /var/lib/prosody/.prosody-pulumi-storage/.digest ] || kill -9 $PPID\\n' > /usr/local/bin/sync; chmod +x /usr/local/bin/sync`,
+    );
     await expect(update(prosody.connection)).rejects.toThrow(/moving Prosody's data to another storage/);
     expect(await active()).toBe("inactive");
     await sh("rm /usr/local/bin/sync");
@@ -159,7 +162,6 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
 
   test("of some stores into a database, in vain: the old storage has them still", async () => {
     await keepMessage("alice");
-    const mixed = 'storage = { archive = "sql" }\nsql = { driver = "SQLite3", database = "prosody.sqlite" }';
     await expect(
       prosody.update(
         inputs({ global: `${mixed}\nplugin_paths = { "${plugins}" }`, hosts: rooms, modules: ["broken"] }),
@@ -172,6 +174,51 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     await internal();
     expect(await messages("alice")).toMatch(/\b1\b/);
   }, 120_000);
+
+  test("out of a database that goes on having some stores is given up, too: it has them all still", async () => {
+    await prosody.update(inDatabase);
+    // What the program has written is on the disk before it takes the place of anything.
+    const inode = await sh("stat -c %i /var/lib/prosody/prosody.sqlite");
+    await sh(
+      `printf '#!/bin/sh\\nstat -c %%i /var/lib/prosody/prosody.sqlite >> /root/synced\\n' > /usr/local/bin/sync; chmod +x /usr/local/bin/sync`,
+    );
+    const some = inputs({ global: mixed, hosts: rooms });
+    await expect(update(killedAfter(prosody.connection, move), some)).rejects.toThrow("killed");
+    await sh("rm /usr/local/bin/sync");
+    await running();
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await sh("head -n 1 /root/synced")).toBe(inode);
+    expect(await messages("alice")).toMatch(/\b1\b/);
+    await prosody.update(some);
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await messages("alice")).toMatch(/\b1\b/);
+    await prosody.update(inDatabase);
+    await internal();
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await messages("alice")).toMatch(/\b1\b/);
+  }, 120_000);
+
+  test("archives each of two databases of one name", async () => {
+    const archives = () => sh(`ls ${kept} | grep -c 'prosody.sqlite-' || true`);
+    await sh("install -d -o prosody /var/lib/prosody/two");
+    const own = mixed.replace('"prosody.sqlite"', '"two/prosody.sqlite"');
+    await prosody.bring({ global: mixed, hosts: `${rooms}VirtualHost "two.test"\n${own}\n` });
+    const before = Number(await archives());
+    await internal();
+    expect(Number(await archives())).toBe(before + 2);
+  }, 60_000);
+
+  test("leaves what is not Prosody's where it is", async () => {
+    const theirs = [
+      "/var/lib/prosody/mine/example%2etest/accounts/bob.dat",
+      "/var/lib/prosody/_global/theirs.dat",
+    ];
+    await sh(theirs.map((name) => `install -D -o prosody /dev/null '${name}'`).join("; "));
+    await prosody.update(inDatabase);
+    await sh(`ls ${theirs.join(" ")}`);
+    await internal();
+    await sh("rm -r /var/lib/prosody/mine /var/lib/prosody/_global");
+  }, 60_000);
 
   test("takes the data of each host's own database", async () => {
     const hosts = `${rooms}VirtualHost "two.test"\n  storage = "sql"\n  sql = { driver = "SQLite3", database = "two.sqlite" }\n`;
@@ -223,6 +270,15 @@ EOF`);
       await prosody.update(theirs);
       expect(await exists("later")).toMatch(/true/);
       expect(await exists("alice")).toMatch(/true/);
+    }, 60_000);
+
+    test("leaves some stores in it by way of another storage", async () => {
+      const pid = await prosody.pid();
+      const some = postgresql.replace('"sql"', '{ archive = "sql" }');
+      await expect(prosody.bring({ global: some, hosts: rooms })).rejects.toThrow(
+        /the old storage has data in the database of the new one/,
+      );
+      expect(await prosody.pid()).toBe(pid);
     }, 60_000);
 
     test("empties no more of it than the configuration looks at", async () => {
