@@ -177,7 +177,7 @@ rm -f "$copy/.reason"
 echo "\${before%% *}" > "$copy/.digest"
 sync
 echo "$old" > "$copy/.places"
-touch ${movedMark}
+echo "$copy" > ${movedMark}
 done=yes
 `;
 

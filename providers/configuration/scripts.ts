@@ -26,7 +26,7 @@ export const stillMoving =
 /** A run that was cut off may still move the data; it holds this until its last process has ended. */
 export const lock = `exec 9< ${directory}`;
 
-/** There while Prosody is stopped because the data have moved to where the candidate wants them. */
+/** There while Prosody is stopped because the data have moved to where the candidate wants them; with the path of the copy. */
 export const movedMark = `${directory}/.staged/.moved`;
 
 /** The unit of {@link startLater}. */
@@ -50,6 +50,7 @@ export const startLater = `start_later() {
     cd ${directory}
     rm -rf .late
     [ ! -e .staged ] || mv -T .staged .late || exit
+    [ ! -e .late/.moved ] || rm -rf "$(cat .late/.moved)"
     rm -rf .late
     systemctl start prosody' start $$
 }
@@ -141,6 +142,7 @@ echo "$files" | while read -r kind file; do
   fi
 done || exit 1
 [ $previous = .previous ] || mv .previous.new .previous || exit 1
+[ ! -e ${movedMark} ] || mv ${movedMark} .previous/moved || exit 1
 echo "$files" | while read -r kind file; do
   if there ".staged/$file"; then
     if there "$file" && cmp -s ".staged/$file" "$file" &&
@@ -156,6 +158,7 @@ rm -rf .staged
 
 /** Puts the previous files back; they stay in \`.previous\` until {@link forget}. Prints what the service was. */
 export const restore = `${shared}
+[ -d .previous ] || [ ! -e ${movedMark} ] || rm -rf "$(cat ${movedMark})"
 rm -rf .staged
 [ -d .previous ] || exit 0
 ( cd .previous/files && find . ! -type d ) | while read -r file; do
@@ -169,6 +172,8 @@ cat .previous/service
 
 export const forget = `${shared}
 ${notLater}
+# The copy of data whose move was taken back; of others, the archive is made by now.
+[ ! -e .previous/moved ] || rm -rf "$(cat .previous/moved)"
 rm -rf .previous .previous.new .staged
 `;
 

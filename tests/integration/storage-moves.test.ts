@@ -21,6 +21,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
   const sh = (script: string) => prosody.sh(script);
   const active = () => sh("systemctl is-active prosody || true");
   const waiting = () => sh("systemctl is-active prosody-pulumi-start || true");
+  const copies = () => sh("find /var/lib/prosody -name '.prosody*'");
   const running = () =>
     until(
       async () => (await active()) === "active" || undefined,
@@ -66,6 +67,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     await running();
     expect(await exists("alice")).toMatch(/true/);
     expect(await sh("ls -A /etc/prosody | grep '^[.]' || true")).toBe("");
+    expect(await copies()).toBe("");
     await prosody.update(inDatabase);
     expect([await active(), await waiting()]).toEqual(["active", "inactive"]);
     expect(await exists("alice")).toMatch(/true/);
@@ -122,7 +124,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     await expect(update(meanwhile)).rejects.toThrow(
       /somebody has started Prosody while.*Nothing was changed\./s,
     );
-    expect([await active(), await waiting()]).toEqual(["active", "inactive"]);
+    expect([await active(), await waiting(), await copies()]).toEqual(["active", "inactive", ""]);
     await script("install", 'case "$*" in *.new) systemctl start prosody;; esac');
     await expect(update(prosody.connection)).rejects.toThrow(/somebody has started Prosody meanwhile/);
     await sh("rm /usr/local/bin/install");
@@ -136,7 +138,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
         inputs({ global: `${sqlite}\nplugin_paths = { "${plugins}" }`, hosts: rooms, modules: ["broken"] }),
       ),
     ).rejects.toThrow(/no such luck.*The previous configuration is back in force\./s);
-    expect([await active(), await waiting()]).toEqual(["active", "inactive"]);
+    expect([await active(), await waiting(), await copies()]).toEqual(["active", "inactive", ""]);
   }, 120_000);
 
   test("whose script is killed is given up, too", async () => {
