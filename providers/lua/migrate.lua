@@ -7,7 +7,7 @@
 --   clear FILE        deletes all rows that its storages have in databases, SQLite left out, and prints which they are
 --   digest FILE       reads everything; prints "data DIGEST COUNTS", as do the next two
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage; DIR/.others tells that a database
---                     has rows that are not the configuration's
+--                     has what is not the configuration's
 --   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, and reads it back; what would be
 --                     in files is made in DIR/.new, a database as its path with "%" for each "/"; of one that is there
 --                     already, the rows that the storages don't look at are kept
@@ -171,7 +171,7 @@ elseif mode == "empty" then
 elseif mode == "probe" then
   each_engine(function(engine)
     local count = rows(engine, 'SELECT (SELECT COUNT(*) FROM "prosody") + (SELECT COUNT(*) FROM "prosodyarchive")')[1][1]
-    if tonumber(count) > 0 then io.write("holds ", count, " ", line_of(engine.params), "\n") end
+    if tonumber(count) + other_tables(engine) > 0 then io.write("holds ", count, " ", line_of(engine.params), "\n") end
   end)
 elseif mode == "clear" then
   each_engine(function(engine)

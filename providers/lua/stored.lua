@@ -183,6 +183,13 @@ local function each_own_row(engine, visit, other)
   end)
 end
 
+-- How many tables of an SQLite database no storage of Prosody's has made: mod_auth_sql's, or somebody's own.
+local function other_tables(engine)
+  if engine.params.driver ~= "SQLite3" then return 0 end
+  return tonumber(rows(engine, [[SELECT COUNT(*) FROM "sqlite_master" WHERE "type" = 'table'
+    AND "name" NOT IN ('prosody', 'prosodyarchive') AND "name" NOT LIKE 'sqlite%']])[1][1])
+end
+
 local function open(host, store, kind)
   local driver = driver_of(host, store)
   local opened, reason = driver:open(store, kind ~= "keyval" and kind or nil)
@@ -190,14 +197,17 @@ local function open(host, store, kind)
   return opened
 end
 
--- Calls visit for everything in the storages of the configuration, and other() for each row that is not its own.
+-- Calls visit for everything in the storages of the configuration, and other() for what is not its own beside that.
 local function each_stored(visit, other)
   local uses_files = false
   for _, host in ipairs(configured()) do
     local _, name = driver_of(host, "accounts")
     if name == "internal" or type(config.get(host, "storage")) == "table" then uses_files = true end
   end
-  each_engine(function(engine) each_own_row(engine, visit, other) end)
+  each_engine(function(engine)
+    each_own_row(engine, visit, other)
+    if other and other_tables(engine) > 0 then other() end
+  end)
   if uses_files then
     each_file(data, function(host, store, kind, user)
       local _, name = driver_of(host, store)

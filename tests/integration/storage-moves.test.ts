@@ -210,6 +210,29 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     expect(Number(await archives())).toBe(before + 2);
   }, 60_000);
 
+  test("archives a database in which somebody has tables of their own", async () => {
+    const database = "/var/lib/prosody/prosody.sqlite";
+    const execute = (statement: string) =>
+      sh(
+        `read -r lua < $(command -v prosodyctl); \${lua#??} -e 'local c = require "DBI".Connect("SQLite3", "${database}"); c:autocommit(true); assert(c:prepare "${statement}"):execute()'`,
+      );
+    const last = () => sh(`ls -t ${kept}/prosody.sqlite-* | head -n 1`);
+    const before = await last();
+    await prosody.update(inDatabase);
+    await execute("CREATE TABLE authreg (username TEXT)");
+    await internal();
+    const left = await last();
+    expect(left).not.toBe(before);
+    await sh(`mv ${left} ${database}`);
+    await execute("DELETE FROM prosody");
+    await execute("DELETE FROM prosodyarchive");
+    // In the place of the new storage, too.
+    await prosody.update(inDatabase);
+    expect(await exists("alice")).toMatch(/true/);
+    expect(await last()).not.toBe(before);
+    await internal();
+  }, 60_000);
+
   test("leaves what is not Prosody's where it is", async () => {
     const theirs = [
       "/var/lib/prosody/mine/example%2etest/accounts/bob.dat",
