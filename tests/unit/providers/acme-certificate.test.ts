@@ -1,111 +1,11 @@
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
 import { adoptedMark, hookFile, type Lineage, lineages } from "../../../providers/facts/lineages";
 import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
 import { pendingMark } from "../../../providers/load-certificates";
 import { luaScript } from "../../../providers/lua";
-import { FakeHost } from "../../helpers/fake-host";
+import { base64, good, hostWith, inputs, now, row, state } from "../../helpers/certbot";
+import type { FakeHost } from "../../helpers/fake-host";
 import { certified } from "../../helpers/x509";
-
-const inputs: AcmeCertificateInputs = {
-  server: "prosody",
-  domain: "example.test",
-  names: ["example.test", "upload.example.test"],
-  email: "a@example.test",
-  directory: "https://ca/dir",
-  ca: "",
-  hook: "#!/bin/sh\n",
-  deployed: true,
-  overdue: "",
-};
-const leaf = certified({
-  subject: "x",
-  names: ["upload.example.test", "example.test"],
-  from: "2026-01-01",
-  to: "2026-04-01",
-});
-const certificate = createHash("sha256").update(leaf.certificate).digest("hex");
-const base64 = (text: string) => Buffer.from(text).toString("base64");
-const now = (date: string) => `now ${Date.parse(date) / 1000}\n`;
-const row = ({
-  pair = "yes",
-  deployed = "yes",
-  adopted = "no",
-  directory = inputs.directory,
-  hook = inputs.hook,
-} = {}) =>
-  `lineage example.test ${pair} ${deployed} ${adopted} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
-const state = { ...inputs, expires: "2026-04-01T00:00:00.000Z", certificate, adopted: false, others: [] };
-const good = now("2026-02-01") + row();
-
-/** @param after what the host says once certbot or the hook ran */
-function hostWith(before: string, after = good) {
-  let said = before;
-  const change = () => {
-    said = after;
-    return "";
-  };
-  return new FakeHost({
-    answers: {
-      [lineages.script]: () => said,
-      "/certbot certonly/": change,
-      "/certbot update_account/": "",
-      "/^RENEWED_LINEAGE=/": change,
-      "/daemon-reload/": change,
-      "/tar -C/": "",
-    },
-  });
-}
-
-let root: string;
-const here = (path: string) => join(root, path);
-const live = "etc/letsencrypt/live/example.test";
-const archived = "etc/letsencrypt/archive/example.test";
-
-/** What certbot has of a certificate that was renewed once, and Prosody's copy, which is the one before. */
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "prosody-lineage-"));
-  for (const directory of [live, archived, "etc/letsencrypt/renewal", "etc/prosody/certs"])
-    mkdirSync(here(directory), { recursive: true });
-  writeFileSync(here("etc/letsencrypt/renewal/example.test.conf"), "");
-  for (const [name, end] of [
-    ["fullchain", "crt"],
-    ["privkey", "key"],
-  ]) {
-    for (const renewal of [1, 2])
-      writeFileSync(here(`${archived}/${name}${renewal}.pem`), `${name}${renewal}`);
-    symlinkSync(`../../archive/example.test/${name}2.pem`, here(`${live}/${name}.pem`));
-    writeFileSync(here(`etc/prosody/certs/example.test.${end}`), `${name}1`);
-  }
-});
-afterEach(() => rmSync(root, { recursive: true }));
-
-/** Runs the script of a destroy below {@link root}, with stand-ins for what it calls. */
-async function destroyHere({ tar = "command tar", certbot = true, adopted = false } = {}) {
-  const host = hostWith(good);
-  await acmeCertificateHandler.delete(host, { ...state, adopted });
-  const script = host.changes[0]!.replaceAll(/(?<=[ "])\/(etc|var)\//g, `${root}/$1/`)
-    .replace("cd /\n", `cd ${root}\n`)
-    .replace("-C / ", `-C ${root} `);
-  const standIns = `systemctl() { :; }; tar() { ${tar} "$@"; }; ${certbot ? "certbot() { echo certbot; }" : ":"}\n`;
-  const { status, stdout } = spawnSync("sh", ["-c", standIns + script], {
-    encoding: "utf8",
-    env: { PATH: "/usr/bin:/bin" },
-  });
-  return { code: status, ran: stdout.trim() };
-}
 
 const ran = (host: FakeHost) =>
   host.changes.flatMap(
@@ -338,68 +238,6 @@ test("a wildcard that can't be had over port 80 is told as such", () =>
   ).toMatch(
     /Fix: The certificate has a wildcard, for others on the host\. Have it made for example\.test, upload/,
   ));
-
-describe("a destroy", () => {
-  const archive = () => {
-    const { stdout } = spawnSync(
-      "sh",
-      ["-c", `tar -tzf ${root}/var/backups/prosody-pulumi/acme-example.test-*.tar.gz`],
-      {
-        encoding: "utf8",
-      },
-    );
-    return stdout.trim().split("\n");
-  };
-  const isThere = () => existsSync(here(archived));
-  const copies = () =>
-    ["crt", "key"].filter((end) => existsSync(here(`etc/prosody/certs/example.test.${end}`)));
-
-  test("archives what certbot has before it goes, and does not revoke it", async () => {
-    expect(await destroyHere()).toEqual({ code: 0, ran: "certbot" });
-    expect(archive()).toEqual(
-      expect.arrayContaining([
-        `${live}/privkey.pem`,
-        `${archived}/privkey1.pem`,
-        "etc/letsencrypt/renewal/example.test.conf",
-      ]),
-    );
-  });
-
-  test("deletes nothing without its archive", async () => {
-    expect(await destroyHere({ tar: "false" })).toEqual({ code: 1, ran: "" });
-    expect(isThere()).toBe(true);
-  });
-
-  test("goes without certbot, where it was removed by hand", async () => {
-    expect(await destroyHere({ certbot: false })).toEqual({ code: 0, ran: "" });
-    expect(isThere()).toBe(false);
-  });
-
-  test("goes where certbot's links are gone, and leads nowhere else than the archive", async () => {
-    rmSync(here(live), { recursive: true });
-    expect(await destroyHere()).toEqual({ code: 0, ran: "" });
-    expect(isThere()).toBe(false);
-    expect(archive()).toContain(`${archived}/privkey2.pem`);
-  });
-
-  test("goes where the links lead nowhere", async () => {
-    rmSync(here(archived), { recursive: true });
-    expect(await destroyHere()).toEqual({ code: 0, ran: "" });
-    expect(existsSync(here(live))).toBe(false);
-  });
-
-  test("takes copies that are certbot's away, those of a renewal that was not brought, too", async () => {
-    await destroyHere();
-    expect(copies()).toEqual([]);
-  });
-
-  test("leaves a copy that is somebody else's, and an adopted certificate", async () => {
-    writeFileSync(here("etc/prosody/certs/example.test.key"), "another's");
-    expect(await destroyHere({ adopted: true })).toEqual({ code: 0, ran: "" });
-    expect(copies()).toEqual(["key"]);
-    expect(readFileSync(here(`${live}/privkey.pem`), "utf8")).toBe("privkey2");
-  });
-});
 
 test("names and addresses that certbot would take for options never get there", () => {
   expect(acmeCertificateHandler.check!(inputs)).toEqual([]);
