@@ -2,11 +2,13 @@ import { createReadStream, existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { asciiDomain } from "../config/domain-name";
+import { namespace } from "../config/namespace";
 import { Secret } from "../config/secret";
 import { say } from "../lab/command";
 import { decrypt, isEncrypted, type Key } from "../providers/backup/encryption";
 import { type Manifest, readManifest } from "../providers/backup/manifest";
 import { restore } from "../providers/backup/restore";
+import { refuseForeign } from "../providers/handlers/connection";
 import { openHost } from "../providers/ssh/host";
 import { passphrase } from "./passphrase";
 import { serverOf } from "./stack";
@@ -56,6 +58,7 @@ export async function main(args: string[]): Promise<number> {
 
   const host = await openHost(server.host, server.name);
   try {
+    await refuseForeign(host, server.name, `${namespace.slice(0, -1)}/${values.stack.split("/").at(-1)}`);
     const { outage, replaced, runs } = await restore(
       host,
       manifest,

@@ -159,6 +159,17 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
     expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
   }, 300_000);
 
+  test("--replace leaves the host of another stack alone", async () => {
+    const note = "/etc/prosody-pulumi.stack";
+    await fresh.exec(`cp -p ${note} /root/; sed -i s,/test,/trial, ${note}`);
+    expect(await tool("restore", file, "--replace")).toEqual({
+      code: 1,
+      text: expect.stringContaining("the host is kept by the stack organization/prosody/trial"),
+    });
+    await fresh.exec(`mv /root/prosody-pulumi.stack ${note}`);
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+  }, 60_000);
+
   test("--replace archives what was there, and the running server goes on with the backup's data", async () => {
     await fresh.exec(
       "prosodyctl deluser bob@example.test; printf 'x\\nx\\n' | prosodyctl adduser late@example.test\n" +
