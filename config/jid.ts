@@ -30,13 +30,10 @@ export function parseAccount(text: string, domains: readonly string[]): string {
   const domain = jid.slice(jid.indexOf("@") + 1);
   if (domains.includes(domain) || domains.length === 0) return jid; // without domains that is the problem to report
   const whole = domains.find((name) => name.startsWith(`${domain}.`));
-  if (whole)
-    throw new Refused(
-      `${domain} is no virtual host of this server (${domains.join(", ")}); where --path has no quotes, a dot ends the name: remove this one, and set 'jids["${jid}${whole.slice(domain.length)}"]'`,
-    );
-  throw new Refused(
-    `${domain} is no virtual host of this server (${domains.join(", ")}); correct it, or add it to prosody:domains`,
-  );
+  const fix = whole
+    ? `where --path has no quotes, a dot ends the name: remove this one, and set 'jids["${jid}${whole.slice(domain.length)}"]'`
+    : "correct it, or add it to prosody:domains";
+  throw new Refused(`${domain} is no virtual host of this server (${domains.join(", ")}); ${fix}`);
 }
 
 function parseHost(text: string): string {

@@ -3,8 +3,11 @@ import { jsonSchema } from "./parse";
 import type { Problem } from "./problems";
 import { closest } from "./words";
 
-/** What stands before each option in the stack config: the name of the project, in Pulumi.yaml. */
-export const namespace = "prosody:";
+/** The name in Pulumi.yaml. */
+export const project = "prosody";
+
+/** What stands before each option in the stack config. */
+export const namespace = `${project}:`;
 
 /**
  * Options in a namespace that is almost ours; Pulumi takes any, and nobody would read them.
@@ -15,7 +18,7 @@ export function misspelt(keys: readonly string[], env: Environment): Problem[] {
   return keys.flatMap((key) => {
     const [space = "", name = ""] = key.split(":");
     const meant = closest(name, options);
-    if (`${space}:` === namespace || !closest(space, ["prosody"]) || !meant) return [];
+    if (space === project || !closest(space, [project]) || !meant) return [];
     return [{ option: key, message: `there is no such option; did you mean ${namespace}${meant}?` }];
   });
 }

@@ -25,7 +25,7 @@ export function warningsFor(
     ...server.domains.flatMap((domain) => certificateWarnings(domain, server, now)),
     ...publicComponents(server),
     ...idleNames(server),
-    ...(hasOwnAccounts(server) ? idleAccounts(server) : vacantAdmins(server)),
+    ...(isCheckedElsewhere(server) ? idleAccounts(server) : vacantAdmins(server)),
   ].map((warning) => inPlace(warning, place));
 }
 
@@ -89,8 +89,8 @@ function idleNames({ modules, extraModules, disabledModules }: Server): string[]
     });
 }
 
-/** Accounts are made in Prosody's storage, where other ways to log in don't look. */
-function hasOwnAccounts({ options: { authentication: given } }: Server): boolean {
+/** Whether passwords are others than those of the accounts in Prosody's storage, which is where prosody:jids makes them. */
+function isCheckedElsewhere({ options: { authentication: given } }: Server): boolean {
   const authentication = given instanceof Secret ? given.reveal() : given;
   return typeof authentication === "string" && !/^(internal_.*|insecure)$/.test(authentication);
 }

@@ -2,7 +2,7 @@ import { createReadStream, existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { asciiDomain } from "../config/domain-name";
-import { namespace } from "../config/namespace";
+import { project } from "../config/namespace";
 import { Secret } from "../config/secret";
 import { say } from "../lab/command";
 import { decrypt, isEncrypted, type Key } from "../providers/backup/encryption";
@@ -58,7 +58,7 @@ export async function main(args: string[]): Promise<number> {
 
   const host = await openHost(server.host, server.name);
   try {
-    await refuseForeign(host, server.name, `${namespace.slice(0, -1)}/${values.stack.split("/").at(-1)}`);
+    await refuseForeign(host, server.name, `${project}/${values.stack.split("/").at(-1)}`);
     const { outage, replaced, runs } = await restore(
       host,
       manifest,

@@ -110,15 +110,17 @@ async function insteadOfAddresses(
   const found = (await Promise.all(types.map((type) => nameServer.read(name, type)))).flatMap((set, index) =>
     set ? [{ name, type: types[index]!, ...set }] : [],
   );
-  await Promise.all(
-    found.map(({ values, ...set }) => nameServer.change(zone, { ...set, remove: values, add: [] })),
-  );
+  const change = (how: "add" | "remove") =>
+    Promise.all(
+      found.map(({ values, ...set }) =>
+        nameServer.change(zone, { ...set, remove: [], add: [], [how]: values }),
+      ),
+    );
+  await change("remove");
   try {
     await put();
   } catch (error) {
-    await Promise.all(
-      found.map(({ values, ...set }) => nameServer.change(zone, { ...set, remove: [], add: values })),
-    );
+    await change("add");
     throw error;
   }
 }
