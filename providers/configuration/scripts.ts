@@ -1,4 +1,5 @@
 import { archiveDirectory, pack } from "../archive";
+import { pendingMark } from "../load-certificates";
 import { luaScript } from "../lua";
 
 /** Where Prosody's configuration is, on Debian as on Fedora. */
@@ -15,6 +16,9 @@ export const noDirectory = 79;
 
 /** Exit code of {@link restart} when the service does not run. */
 export const notRunning = 80;
+
+/** What {@link settle} prints. */
+export const certificatesPending = "certificates";
 
 /** Exit code of {@link stage} while data move. */
 export const moving = 82;
@@ -181,7 +185,7 @@ rm -rf .previous .previous.new .staged
  * Ends a change: what was there before this program keeps its place in \`original\`; of files that are dropped,
  * which are back in theirs, nothing more is known.
  * Input: "done", or "more" for a change that has no way back but is not at its end, or "adopted" where there was none;
- * then lines "put FILE" and "drop FILE".
+ * then lines "put FILE" and "drop FILE". Prints {@link certificatesPending} where Prosody could not load them before.
  */
 export const settle = `${shared}
 read -r end
@@ -209,6 +213,7 @@ find "$original/files" -type d -empty -delete 2>/dev/null
 rm -rf .staged
 [ "$end" != done ] || ${notLater}
 if [ "$end" = more ]; then rm -rf .previous/files/* .previous/absent; touch .previous/absent; else rm -rf .previous; fi
+[ ! -e ${pendingMark} ] || echo ${certificatesPending}
 `;
 
 /**

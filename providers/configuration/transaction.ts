@@ -1,6 +1,6 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
-import { loadPending } from "../load-certificates";
+import { loadCertificates } from "../load-certificates";
 import { type Found, find, inspectInput, isRunning, lines, type Mode, marked, relative } from "./found";
 import { discard, keepOldStorage, moveIfOther } from "./migration";
 import { type HostFacts, knowing, type Model } from "./model";
@@ -57,7 +57,7 @@ export async function change(
     );
     throw new Error(`${(error as Error).message}. ${outcome}`);
   }
-  await host.run(scripts.settle, {
+  const { stdout: left } = await host.run(scripts.settle, {
     doing: "keeping the original configuration",
     input: Buffer.concat([
       lines(isMoved ? "more" : "done"),
@@ -66,7 +66,7 @@ export async function change(
     changes: true,
   });
   if (isMoved) await endMove(host);
-  await loadPending(host);
+  if (left.includes(scripts.certificatesPending)) await loadCertificates(host);
   return warnings;
 }
 
