@@ -256,13 +256,13 @@ export async function moveIfOther(host: Host, { model, cutOff }: Found, staged: 
   );
 }
 
-/** Digest of the storages of a configuration, whichever hosts it has: {@link move} compares them in the same way. */
-function storageOf({ options }: Model): string {
-  const names = ["storage", "default_storage", "sql", "data_path"];
+/** Where a configuration has its data, with digests of the storages, whichever hosts it has: {@link move} compares them in the same way. */
+function storageOf({ options, data }: Model): string {
+  const names = ["storage", "default_storage", "sql"];
   const storages = Object.values(options).map((host) =>
     JSON.stringify(names.map((name) => host[name] ?? "")),
   );
-  return [...new Set(storages)].sort().join();
+  return [data, ...new Set(storages.sort())].join();
 }
 
 /** Removes the staged files. */

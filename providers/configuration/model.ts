@@ -11,6 +11,8 @@ export interface Model {
   ports: WantedPort[];
   /** Files that the log goes to. */
   logs: string[];
+  /** Directory of Prosody's data, the built-in one where no option names it. */
+  data: string;
   /** Each a sentence: why a server with this configuration would not do what it says. */
   problems: string[];
   warnings: string[];

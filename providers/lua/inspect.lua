@@ -276,6 +276,6 @@ end
 
 io.write("\n@model ", json {
   version = prosody.version, hosts = hosts, options = options_of(config), reads = reads, ports = ports, logs = logs,
-  problems = problems, warnings = warnings,
+  data = prosody.paths.data, problems = problems, warnings = warnings,
 }, "\n")
 os.exit(0)

@@ -12,6 +12,7 @@ function survey(name: string, now?: Partial<Running>): Survey {
     reads: {},
     ports: [],
     logs: [],
+    data: "/var/lib/prosody",
     problems: [],
     warnings: [],
   };

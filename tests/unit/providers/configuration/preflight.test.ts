@@ -12,6 +12,7 @@ const model = (change: Partial<Model> = {}): Model => ({
     { service: "http", interface: "127.0.0.1", port: 5280 },
   ],
   logs: [],
+  data: "/var/lib/prosody",
   problems: [],
   warnings: [],
   ...change,
