@@ -5,6 +5,7 @@ import type { Server } from "../config/settings";
 import { enclosing } from "../dns/record-set";
 import type { Survey } from "../providers/backup/survey";
 import type { Model } from "../providers/configuration/model";
+import { paths } from "../templates/render";
 
 /** What is on a host that a stack is about to take over. */
 export interface Present {
@@ -147,15 +148,21 @@ function ports(server: Server, model: Model | undefined): string[] {
   ];
 }
 
-function storage(server: Server, { version, files, databases }: Survey): string[] {
+function storage(server: Server, { version, data, files, databases, others = [] }: Survey): string[] {
   if (version === undefined) return [];
   const now = [
     ...(files ? ["internal"] : []),
     ...databases.map(({ driver }) => driver.toLowerCase().replace("sqlite3", "sqlite")),
   ];
-  if (now.length === 1 && now[0] === server.storage.kind) return [];
+  const refused = "up refuses to leave them behind, docs/troubleshooting.md (Storage) says what to do";
   return [
-    `~ ${now.join(" and ")} => ${server.storage.kind}: up moves all data, with Prosody stopped. To leave them: prosody:storage`,
+    ...(data === paths.data ? [] : [`~ data in ${data} => ${paths.data}: ${refused}`]),
+    ...others.map((driver) => `- data in ${driver}, which no move brings along: ${refused}`),
+    ...(now.length === 1 && now[0] === server.storage.kind
+      ? []
+      : [
+          `~ ${now.join(" and ")} => ${server.storage.kind}: up moves all data, with Prosody stopped. To leave them: prosody:storage`,
+        ]),
   ];
 }
 

@@ -12,6 +12,8 @@ export interface Survey {
   /** Whether any store is in files (internal storage). */
   files: boolean;
   databases: { driver: string; database: string; host?: string; port?: number }[];
+  /** Drivers of stores that are in none of these ways, as far as they keep anything. */
+  others?: string[];
 }
 
 /** What Prosody's own configuration on the host says of its data. */

@@ -37,13 +37,13 @@ look() {
 refuse() { echo "$*" >&2; exit ${refused}; }
 mkdir -p ${archives}
 ${lock}
-# Databases that this program may empty: those that it fills; and, with a digest of the data, those that it moved them out
-# of, which nobody else may have written to since.
+# Databases that this program may empty: those that it fills; and, with a digest of what each had, those that it moved
+# data out of, which nobody else may have written to since.
 filled=${archives}/filled-databases
 # Paths of the SQLite databases among places.
 databases() { printf '%s\\n' "$1" | sed -n 's/^sql SQLite3 \\([^ ]*\\) .*/\\1/p' | sort -u | sed "s|^[^/]|$base/&|"; }
 # Whether some stores are in files; a table of stores is behind its database.
-in_files() { case "$1" in *internal*|*"{"*) ;; *) return 1;; esac; }
+in_files() { printf '%s\\n' "$1" | grep -q -e '^internal' -e '{'; }
 # Does something to the files of an internal storage, uploads left out: HOST/STORE.dat and HOST/STORE/USER.dat. What is
 # deeper, as somebody's copy of the data, is none of Prosody's.
 files() { find -L . -maxdepth 3 -path './.*' -prune -o -type f '(' -name '*.dat' -o -name '*.list' -o -name '*.lidx' ')' "$@"; }
@@ -59,7 +59,9 @@ put_aside() {
   done
 }
 # What a program tells of its progress goes on to the standard error at once.
-data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
+data() { sed -un -e '/^progress: /w /dev/stderr' -e '/^data /p' -e '/^database /p'; }
+# What follows a word in the lines of $2 that begin with it.
+after() { printf '%s\\n' "$2" | sed -n "s/^$1 //p"; }
 `;
 
 /**
@@ -73,7 +75,7 @@ data() { sed -un -e '/^progress: /w /dev/stderr' -e 's/^data //p'; }
 export const move = `${head}${startLater}
 flock --nonblock 9 || refuse "${stillMoving}"
 look ${stagedFile}
-new=$places
+new=$places target=$base
 look ${mainFile}
 old=$places
 copy="$base/.prosody-pulumi-storage"
@@ -84,11 +86,16 @@ fi
 # Where nothing can be read from a broken configuration, what was written down counts.
 written=$(cat ${archives}/storage 2>/dev/null || echo internal)
 [ -n "$old" ] || old=$written
+if [ -n "$base" ] && [ -n "$target" ] && ! [ "$base" -ef "$target" ] && [ "$(storage empty ${mainFile})" != empty ]; then
+  refuse "Prosody keeps its data in $base, and the new configuration looks in $target: stop Prosody, move what is in $base there, put a link to it in the place of $base, and start Prosody again"
+fi
 if [ "$old" = "$new" ]; then
   [ -z "$base" ] || [ -e "$copy" ] || [ "$new" != "$written" ] || echo settled
   exit 0
 fi
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
+others=$(printf '%s\\n%s\\n' "$old" "$new" | sed -n 's/^other //p' | sort -u | paste -sd, | sed 's/,/, /g')
+[ -z "$others" ] || refuse "no move brings along what these storages keep: $others. Bring it to files first, by their own tools or prosody-migrator, with a configuration that has internal in their place"
 touch "$filled"
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
 held=$(printf '%s\\n' "$reason" | sed -n 's/^holds [0-9]* //p')
@@ -101,8 +108,10 @@ common=$(printf '%s\\n' "$old" | sed 's/{.*//' | grep -xF "$(printf '%s\\n' "$he
 # A file is put aside, not emptied.
 foreign=$(printf '%s\\n' "$foreign" | sed '/^sql SQLite3 /d')
 is_as_left() {
-  [ -z "$foreign" ] && return
-  [ "$foreign" = "$new" ] && digest=$(storage digest ${stagedFile} | data) && [ -n "$digest" ] && grep -qxF "\${digest%% *} $new" "$filled"
+  [ -n "$foreign" ] || return 0
+  now=$(storage digest ${stagedFile} | data)
+  as_left=$(after database "$now" | grep -xF -f "$filled" | cut -d ' ' -f 2-)
+  ! printf '%s\\n' "$foreign" | grep -qvxF "$as_left"
 }
 is_as_left || refuse "the database of the new storage is not empty, and not filled by this program ($foreign): empty it, or give another"
 active=$(systemctl is-active prosody)
@@ -125,7 +134,8 @@ trap 'exit 1' HUP INT TERM PIPE
 systemctl stop prosody
 rm -rf "$copy"
 install -d -m 0700 -o prosody -g prosody "$copy"
-before=$(storage export ${mainFile} "$copy" | data)
+told=$(storage export ${mainFile} "$copy" | data)
+before=$(after data "$told")
 [ -n "$before" ] || refuse "the old storage can't be read"
 is_as_left || refuse "somebody writes to the database of the new storage ($foreign): give another"
 cleared=$(storage clear ${stagedFile}) || refuse "the database of the new storage can't be emptied"
@@ -143,8 +153,8 @@ databases "$old" | while read -r name; do
 done || exit
 set -- \${before#* } # so many values and so many messages
 count=$(($1 + $4))
-after=$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)
-[ "$after" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${after#* } after)"
+held_now=$(after data "$(storage import ${stagedFile} "$copy" "$count" 2> "$copy/.reason" | data)")
+[ "$held_now" = "$before" ] || refuse "the new storage does not hold what the old one has: $(tail -n 3 "$copy/.reason") (\${before#* } before, \${held_now#* } after)"
 if systemctl --quiet is-active prosody; then refuse "somebody has started Prosody meanwhile"; fi
 # What takes the place of something has to be on the disk by then.
 sync
@@ -174,7 +184,7 @@ if in_files "$new"; then
 fi
 rm -rf "$fresh" "$copy/.replaced" "$copy/.databases"
 rm -f "$copy/.reason"
-echo "\${before%% *}" > "$copy/.digest"
+after database "$told" > "$copy/.digests"
 sync
 echo "$old" > "$copy/.places"
 echo "$copy" > ${movedMark}
@@ -204,14 +214,13 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
     ( cd "$copy" && files -print ) | sed 'p;s/[.]list$/.lidx/' | xargs -d '\\n' rm -f
   fi
   if [ -e "$copy/.left" ]; then ( cd "$base"; xargs -d '\\n' rm -f < "$copy/.left" ); fi
-  case $old in
-    *SQLite3*|*internal*|*"{"*|*"
-"*) ;;
-    *)
-      grep -vxF "$old" "$filled" > "$filled.new" || true
-      [ ! -e "$copy/.digest" ] || echo "$(cat "$copy/.digest") $old" >> "$filled.new"
-      mv "$filled.new" "$filled";;
-  esac
+  [ -e "$copy/.digests" ] || : > "$copy/.digests"
+  while IFS= read -r line; do
+    printf '%s\\n' "$new" | sed 's/{.*//' | grep -qxF "\${line#* }" && continue
+    grep -vxF "\${line#* }" "$filled" > "$filled.new" || true
+    echo "$line" >> "$filled.new"
+    mv "$filled.new" "$filled"
+  done < "$copy/.digests"
   databases "$new" > "$copy/.databases"
   databases "$old" | while read -r name; do
     while read -r used; do [ ! "$name" -ef "$used" ] || continue 2; done < "$copy/.databases"

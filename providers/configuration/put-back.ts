@@ -1,3 +1,4 @@
+import { archiveDirectory } from "../archive";
 import type { Host } from "../host";
 import { find, isRunning, lines, marked, relative } from "./found";
 import { moveIfOther } from "./migration";
@@ -65,11 +66,23 @@ export async function putBack(host: Host, paths: string[]): Promise<void> {
   if (isMoved) await endMove(host);
 }
 
+/** Part of a message → what to do. */
+const fixes: [string, string][] = [
+  ["the old storage has data in", "set prosody:storage to internal, run pulumi up, and then this again."],
+  [
+    "no move brings along",
+    `take these storages out of ${archiveDirectory}/original/files/prosody.cfg.lua on the host, then run this again.`,
+  ],
+  ["looks in", "do so, then run this again."],
+  [
+    "",
+    "see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.",
+  ],
+];
+
 /** What a destroy says of data that can't move: there is no other storage to choose. */
 function goBack({ message }: Error): never {
-  const fix = message.includes("the old storage has data in")
-    ? "set prosody:storage to internal, run pulumi up, and then this again."
-    : "see that this storage can be used, and empty it if it still holds what was moved out of it then (a dump first does no harm); then run this again.";
+  const [, fix] = fixes.find(([part]) => message.includes(part))!;
   throw new Error(
     `the data can't go back to the storage of the configuration from before the stack, so nothing was destroyed of it: ${message}\nFix: ${fix}`,
   );

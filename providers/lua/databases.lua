@@ -28,11 +28,18 @@ local function configured_hosts()
   return hosts
 end
 
--- Whether any store is in files, and the parameters of each database: as mod_storage_sql completes them.
+-- Drivers whose data can be moved, or that keep nothing.
+local usual = { internal = true, sql = true, none = true, memory = true }
+
+-- Whether any store is in files; the parameters of each database, as mod_storage_sql completes them; names of other drivers.
 local function storages()
   local config, resolve = require "core.configmanager", require "util.paths".resolve_relative_path
-  local files, databases, known = false, {}, {}
+  local files, databases, others, known = false, {}, {}, {}
   local function add(driver, host)
+    if not usual[driver] and not known[driver] then
+      known[driver] = true
+      others[#others + 1] = driver
+    end
     if driver ~= "sql" then
       files = true
       return
@@ -40,7 +47,7 @@ local function storages()
     local given = config.get(host, "sql") or { driver = "SQLite3" }
     local database = given.database
     if given.driver == "SQLite3" then database = resolve(prosody.paths.data, database or "prosody.sqlite") end
-    local key = given.driver .. " " .. tostring(database) .. " " .. tostring(given.host)
+    local key = given.driver .. " " .. tostring(database) .. " " .. tostring(given.host) .. " " .. tostring(given.port or 5432)
     if known[key] then return end
     known[key] = true
     databases[#databases + 1] = {
@@ -54,5 +61,5 @@ local function storages()
     if type(storage) ~= "table" then storage = { storage } else storage[1] = default end
     for _, driver in pairs(storage) do add(driver, host) end
   end
-  return files, databases
+  return files, databases, others
 end

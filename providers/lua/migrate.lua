@@ -1,11 +1,12 @@
 -- Moves data between storages, with Prosody stopped; after stored. Each run knows one configuration:
 --
 --   places FILE       prints "base" and the directory of Prosody's data, then where a configuration keeps its data: a line
---                     per host and database
+--                     per host and database; and "other DRIVER of STORE on HOST" for data that no move brings along
 --   probe FILE        opens every storage; prints "holds COUNT DATABASE", as in places, for each database that has data
 --   empty FILE        prints "empty" if its storages have nothing of anybody's
 --   clear FILE        deletes all rows that its storages have in databases, SQLite left out, and prints which they are
---   digest FILE       reads everything; prints "data DIGEST COUNTS", as do the next two
+--   digest FILE       reads everything; prints "database DIGEST DATABASE" for what each has of it, SQLite left out, and
+--                     "data DIGEST COUNTS", as do the next two
 --   export FILE DIR   writes all data into DIR, in the format of the internal storage; DIR/.others tells that a database
 --                     has what is not the configuration's
 --   import FILE DIR COUNT   brings the data of DIR, so many records, into the storages, and reads it back; what would be
@@ -40,10 +41,21 @@ local function archive_items(store, user, host, name)
   return iterator
 end
 
--- One digest of everything, as read through the storages; and counts.
+local function digest_of(texts)
+  table.sort(texts)
+  return hashes.sha256(table.concat(texts), true)
+end
+
+-- Digests of everything, as read through the storages, and counts: lines "database" and "data", as above.
 local function read_all()
-  local digest = { keyval = 0, archive = 0, texts = {} }
-  each_stored(function(host, name, kind, user)
+  local digest, parts = { keyval = 0, archive = 0, texts = {} }, {}
+  each_engine(function(engine) parts[engine] = {} end)
+  local function add(engine, text)
+    local one = hashes.sha256(text)
+    digest.texts[#digest.texts + 1] = one
+    if engine then parts[engine][#parts[engine] + 1] = one end
+  end
+  each_stored(function(host, name, kind, user, engine)
     local store = open(host, name, kind)
     local where = table.concat({ host, name, kind, user or "" }, "\0")
     if kind == "keyval" then
@@ -52,7 +64,7 @@ local function read_all()
       if value ~= nil and next(value) ~= nil then
         digest.keyval = digest.keyval + 1
         progress("reading", digest.keyval + digest.archive)
-        digest.texts[#digest.texts + 1] = hashes.sha256(where .. "\0" .. canonical(value))
+        add(engine, where .. "\0" .. canonical(value))
       end
       return
     end
@@ -63,10 +75,16 @@ local function read_all()
     end
     if #items == 0 then return end
     digest.archive = digest.archive + #items
-    digest.texts[#digest.texts + 1] = hashes.sha256(where .. "\0" .. table.concat(items, "\1"))
+    add(engine, where .. "\0" .. table.concat(items, "\1"))
   end)
-  table.sort(digest.texts)
-  return ("%d values and %d messages"):format(digest.keyval, digest.archive), hashes.sha256(table.concat(digest.texts), true)
+  local lines = {}
+  for engine, texts in pairs(parts) do
+    if engine.params.driver ~= "SQLite3" then
+      lines[#lines + 1] = ("database %s %s\n"):format(digest_of(texts), line_of(engine.params))
+    end
+  end
+  lines[#lines + 1] = ("data %s %d values and %d messages\n"):format(digest_of(digest.texts), digest.keyval, digest.archive)
+  return table.concat(lines)
 end
 
 local function export()
@@ -156,12 +174,25 @@ local function import()
   end)
 end
 
+local function is_mixed(names)
+  for store in pairs(names) do
+    if store ~= "" then return true end
+  end
+end
+
+-- Storages that keep nothing for a move to bring along.
+local passing = { none = true, memory = true }
+
 if mode == "places" then
   io.write("base ", data, "\n")
   for _, host in ipairs(configured()) do
-    local storage = config.get(host, "storage") or config.get(host, "default_storage") or "internal"
-    local uses_sql = storage == "sql" or (type(storage) == "table" and canonical(storage):find("ssql", 1, true))
-    io.write(uses_sql and line_of(sql_of(host)) or "internal", type(storage) == "table" and canonical(storage) or "", "\n")
+    local names = drivers_of(host)
+    io.write(uses(host, "sql") and line_of(sql_of(host)) or "internal", is_mixed(names) and canonical(names) or "", "\n")
+    for store, name in pairs(names) do
+      if name ~= "internal" and name ~= "sql" and not passing[name] then
+        io.write("other ", name, " of ", store == "" and "all stores" or store, " on ", host, "\n")
+      end
+    end
   end
 elseif mode == "empty" then
   local empty = true
@@ -179,17 +210,11 @@ elseif mode == "clear" then
     delete_own_rows(engine)
     io.write(line_of(engine.params), "\n")
   end)
-elseif mode == "digest" then
-  local counts, digest = read_all()
-  io.write("data ", digest, " ", counts, "\n")
-elseif mode == "export" then
-  local counts, digest = read_all()
-  export()
-  io.write("data ", digest, " ", counts, "\n")
-elseif mode == "import" then
-  import()
-  local counts, digest = read_all()
-  io.write("data ", digest, " ", counts, "\n")
+else
+  if mode == "import" then import() end
+  local lines = read_all()
+  if mode == "export" then export() end
+  io.write(lines) -- all is done
 end
 -- SQLite puts what is in a log into its database when that is closed.
 for _, engine in pairs(engines) do

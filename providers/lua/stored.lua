@@ -27,6 +27,23 @@ local function driver_of(host, store)
   return driver, name
 end
 
+-- The names of a host's drivers by store; that of stores which the configuration does not name is under "".
+local function drivers_of(host)
+  local storage = config.get(host, "storage")
+  local names = { [""] = type(storage) == "string" and storage or config.get(host, "default_storage") or "internal" }
+  for store, name in pairs(type(storage) == "table" and storage or {}) do
+    if type(store) == "string" and name and name ~= names[""] then names[store] = name end
+  end
+  return names
+end
+
+local function uses(host, driver)
+  for _, name in pairs(drivers_of(host)) do
+    if name == driver then return true end
+  end
+  return false
+end
+
 local function rows(engine, statement)
   local list = {}
   local ok, reason = engine:transaction(function()
@@ -149,10 +166,8 @@ local engines = {}
 local function engine_of(host)
   if engines[host] ~= nil then return engines[host] or nil end
   engines[host] = false
-  driver_of(host, "accounts")
-  local storage = config.get(host, "storage")
-  for store, driver in pairs(type(storage) == "table" and storage or {}) do
-    if driver == "sql" then driver_of(host, store) end
+  for store, name in pairs(drivers_of(host)) do
+    if name == "sql" then driver_of(host, store) end
   end
   local module = modulemanager.get_module(host, "storage_sql")
   for _, engine in pairs(module and module.module:shared "/*/sql/connections" or {}) do
@@ -197,15 +212,16 @@ local function open(host, store, kind)
   return opened
 end
 
--- Calls visit for everything in the storages of the configuration, and other() for what is not its own beside that.
+-- Calls visit for everything in the storages of the configuration, with the connection to its database where it is in one;
+-- and other() for what is not its own beside that.
 local function each_stored(visit, other)
   local uses_files = false
   for _, host in ipairs(configured()) do
-    local _, name = driver_of(host, "accounts")
-    if name == "internal" or type(config.get(host, "storage")) == "table" then uses_files = true end
+    driver_of(host, "accounts") -- fails for one that can't be opened
+    if uses(host, "internal") then uses_files = true end
   end
   each_engine(function(engine)
-    each_own_row(engine, visit, other)
+    each_own_row(engine, function(host, store, kind, user) visit(host, store, kind, user, engine) end, other)
     if other and other_tables(engine) > 0 then other() end
   end)
   if uses_files then

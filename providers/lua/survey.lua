@@ -5,7 +5,7 @@ if not loaded then
   io.write('{"unreadable":', json_bytes(reason), "}\n")
   os.exit(0)
 end
-local files, databases = storages()
+local files, databases, others = storages()
 local open = list {}
 for _, database in ipairs(databases) do
   open[#open + 1] = { driver = database.driver, database = database.database, host = database.host, port = database.port }
@@ -14,4 +14,5 @@ local hosts = {}
 for host, component in pairs(configured_hosts()) do hosts[host] = component end
 io.write(json {
   version = prosody.version, data = prosody.paths.data, hosts = hosts, files = files, databases = open,
+  others = list(others),
 }, "\n")

@@ -10,7 +10,17 @@ const theirs = {
   "SQLite under its whole path":
     'storage = "sql"; sql = { driver = "SQLite3", database = "/var/lib/prosody/prosody.sqlite" }',
   "archives in SQLite, the rest in files": 'storage = { archive = "sql" }',
+  MariaDB:
+    'storage = "sql"; sql = { driver = "MySQL", database = "prosody", username = "prosody", password = "x", host = "localhost" }',
 };
+
+/** MariaDB, with the database and its owner. */
+const mariadb = `DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mariadb-server lua-dbi-mysql >/dev/null 2>&1
+mariadb <<'EOF'
+CREATE DATABASE prosody;
+GRANT ALL ON prosody.* TO prosody@localhost IDENTIFIED BY 'x';
+EOF
+`;
 
 const configuration = (storage: string) => `
 modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "mam", "admin_shell" }
@@ -47,6 +57,7 @@ describe.each(Object.entries(theirs))("a server with %s", (_title, storage) => {
     const pem = (...names: string[]) => names.map((name) => readFileSync(name, "utf8")).join("");
     const put = (name: string, text: string) =>
       `install -m 0640 -g prosody /dev/stdin /etc/prosody/${name} <<'EOF'\n${text}EOF\n`;
+    if (storage.includes("MySQL")) await host.exec(mariadb);
     await host.exec(
       "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prosody lua-dbi-sqlite3 >/dev/null 2>&1\n" +
         put("certs/example.test.crt", pem(tls.certificateFile, tls.intermediateFile)) +

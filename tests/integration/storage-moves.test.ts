@@ -143,7 +143,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
 
   test("whose script is killed is given up, too", async () => {
     await sh(
-      `printf '#!/bin/sh\\n[ ! -e /var/lib/prosody/.prosody-pulumi-storage/.digest ] || kill -9 $PPID\\n' > /usr/local/bin/sync; chmod +x /usr/local/bin/sync`,
+      `printf '#!/bin/sh\\n[ ! -e /var/lib/prosody/.prosody-pulumi-storage/.digests ] || kill -9 $PPID\\n' > /usr/local/bin/sync; chmod +x /usr/local/bin/sync`,
     );
     await expect(update(prosody.connection)).rejects.toThrow(/moving Prosody's data to another storage/);
     expect(await active()).toBe("inactive");

@@ -52,3 +52,17 @@ test("a module whose work is done anyway is no loss, and no advice would bring i
     `- welcome: ${keep}`,
   ]);
 });
+
+test("data that up would refuse to leave behind are told before", () => {
+  const survey = { ...present({}).survey, data: "/srv/prosody", others: ["xmlarchive"] };
+  const storage = (found: Present["survey"]) =>
+    compare(server(), present({ survey: found }), "13.0", [])
+      .filter(({ heading }) => heading === "Storage")
+      .flatMap(({ lines }) => lines);
+  const refused = "up refuses to leave them behind, docs/troubleshooting.md (Storage) says what to do";
+  expect(storage(present({}).survey)).toEqual([]);
+  expect(storage(survey)).toEqual([
+    `~ data in /srv/prosody => /var/lib/prosody: ${refused}`,
+    `- data in xmlarchive, which no move brings along: ${refused}`,
+  ]);
+});
