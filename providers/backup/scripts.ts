@@ -43,7 +43,7 @@ cd "$DATA"
 mkdir -p "$STAGE/links" "$STAGE/etc"
 # Indexes of lists are made anew by Prosody; what ends in ~ is being written. A directory may be a link to another disk.
 files() {
-  find -L . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
+  find -L . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -path ./.prosody-pulumi-storage -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
     sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || true
 }
 # What is on another file system can't be linked.

@@ -9,6 +9,8 @@ export interface Found {
   files: Record<string, ConfigFile>;
   /** A change of them did not come to its end; the state of the service before it. */
   cutOff: string | undefined;
+  /** A copy of all data is left of a move that was given up; the next change deletes it. */
+  isCopyLeft: boolean;
   /** This program has been here: it keeps what was there before. */
   known: boolean;
   /** As `systemctl is-active` says: active, inactive, failed, …; "masked" for one that can't be started. */
@@ -48,6 +50,7 @@ export function found(stdout: string): Found {
   return {
     files: Object.fromEntries(files),
     cutOff: after("cut off "),
+    isCopyLeft: all.includes("copy left"),
     known: all.includes("known"),
     service: after("service ") ?? "unknown",
     model: marked(stdout, "model") as Model | undefined,

@@ -4,6 +4,7 @@ import { luaSource } from "../lua";
 import type { Found } from "./found";
 import type { Model } from "./model";
 import {
+  copyNote,
   directory,
   discard as discarding,
   lock,
@@ -133,6 +134,7 @@ trap 'exit 1' HUP INT TERM PIPE
 [ "$active" != active ] || start_later
 systemctl stop prosody
 rm -rf "$copy"
+echo "$copy" > ${copyNote}
 install -d -m 0700 -o prosody -g prosody "$copy"
 told=$(storage export ${mainFile} "$copy" | data)
 before=$(after data "$told")
@@ -187,7 +189,7 @@ rm -f "$copy/.reason"
 after database "$told" > "$copy/.digests"
 sync
 echo "$old" > "$copy/.places"
-echo "$copy" > ${movedMark}
+: > ${movedMark}
 done=yes
 `;
 
@@ -229,7 +231,7 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   done
   echo "$archive"
 fi
-rm -rf "$copy"
+rm -rf "$copy" ${copyNote}
 `;
 
 const program = () => ["common", "prosody", "stored", "migrate"].map(luaSource).join("");

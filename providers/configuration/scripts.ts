@@ -30,8 +30,16 @@ export const stillMoving =
 /** A run that was cut off may still move the data; it holds this until its last process has ended. */
 export const lock = `exec 9< ${directory}`;
 
-/** There while Prosody is stopped because the data have moved to where the candidate wants them; with the path of the copy. */
+/** There while Prosody is stopped because the data have moved to where the candidate wants them. */
 export const movedMark = `${directory}/.staged/.moved`;
+
+/** Where a move notes the path of its copy of the data before it makes it. */
+export const copyNote = `${archiveDirectory}/storage-copy`;
+
+/** Whether there is such a copy though no change needs it: a move was given up when the host went down. */
+const isCopyLeft = `[ ! -d .previous ] && [ -d "$(cat ${copyNote} 2>/dev/null)" ]`;
+
+const deleteCopy = `rm -rf "$(cat ${copyNote} 2>/dev/null)" ${copyNote}`;
 
 /** The unit of {@link startLater}. */
 const startUnit = "prosody-pulumi-start";
@@ -54,7 +62,7 @@ export const startLater = `start_later() {
     cd ${directory}
     rm -rf .late
     [ ! -e .staged ] || mv -T .staged .late || exit
-    [ ! -e .late/.moved ] || rm -rf "$(cat .late/.moved)"
+    if [ -e .late/.moved ] || ${isCopyLeft}; then ${deleteCopy}; fi
     rm -rf .late
     systemctl start prosody' start $$
 }
@@ -82,6 +90,7 @@ export const stage = `${shared}
 # Such a run reads the candidate, and has its own start of Prosody to come.
 ${lock}
 flock --nonblock 9 || exit ${moving}
+if ${isCopyLeft}; then ${deleteCopy}; fi
 if ${notLater}; then start_later; fi
 rm -rf .staged
 mkdir .staged
@@ -162,7 +171,7 @@ rm -rf .staged
 
 /** Puts the previous files back; they stay in \`.previous\` until {@link forget}. Prints what the service was. */
 export const restore = `${shared}
-[ -d .previous ] || [ ! -e ${movedMark} ] || rm -rf "$(cat ${movedMark})"
+[ -d .previous ] || [ ! -e ${movedMark} ] || ${deleteCopy}
 rm -rf .staged
 [ -d .previous ] || exit 0
 ( cd .previous/files && find . ! -type d ) | while read -r file; do
@@ -177,7 +186,7 @@ cat .previous/service
 export const forget = `${shared}
 ${notLater}
 # The copy of data whose move was taken back; of others, the archive is made by now.
-[ ! -e .previous/moved ] || rm -rf "$(cat .previous/moved)"
+[ ! -e .previous/moved ] || ${deleteCopy}
 rm -rf .previous .previous.new .staged
 `;
 
@@ -218,7 +227,7 @@ if [ "$end" = more ]; then rm -rf .previous/files/* .previous/absent; touch .pre
 
 /**
  * What is there. Input: a file per line, then "end"; {@link inspectInput} follows.
- * Output: lines "file FILE MODE OWNER GROUP BASE64", "cut off STATE" (of the service, before), "service STATE", "known".
+ * Output: lines "file FILE MODE OWNER GROUP BASE64", "cut off STATE" (of the service, before), "copy left", "service STATE", "known".
  */
 export const read = `${shared}
 while read -r file; do
@@ -229,7 +238,9 @@ done
 [ -d "$original" ] && echo known
 state=$(systemctl is-active prosody)
 [ "$state" = inactive ] && [ "$(systemctl show prosody --property LoadState --value)" = masked ] && state=masked
-systemctl --quiet is-active ${startUnit} && state=activating
+if systemctl --quiet is-active ${startUnit}; then state=activating
+elif ${isCopyLeft} && ( ${lock}; flock --nonblock 9 ); then echo "copy left"
+fi
 echo "service $state"
 ${inspect}`;
 

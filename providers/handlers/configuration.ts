@@ -84,7 +84,7 @@ async function look(
       server: state.server,
       files: pick(state.files),
       secrets: pick(state.secrets),
-      live: proven && found.cutOff === undefined,
+      live: proven && found.cutOff === undefined && !found.isCopyLeft,
       warnings: state.warnings ?? [],
     },
   };

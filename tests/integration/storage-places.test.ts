@@ -1,7 +1,10 @@
 import { packageName } from "../../config/family";
 import { until } from "../../lab/command";
 import { survey } from "../../providers/backup/survey";
+import { move } from "../../providers/configuration/migration";
+import { configurationHandler as configuration } from "../../providers/handlers/configuration";
 import { ConfigurationHost, inputs, rooms } from "../helpers/configuration-host";
+import { killedAfter } from "../helpers/host";
 import { allReleases } from "../helpers/lab";
 
 const filled = "/var/backups/prosody-pulumi/filled-databases";
@@ -16,6 +19,7 @@ describe.each(allReleases)("unusual places of the data on %s", (release) => {
   const sh = (script: string) => prosody.sh(script);
   const exists = (user: string, domain = "example.test") =>
     prosody.shell(`> require"core.usermanager".user_exists("${user}", "${domain}")`);
+  const copies = () => sh("find /var/lib/prosody/ -name '.prosody*'");
   const internal = () => prosody.bring();
 
   /** A change that is refused, and touches nothing. */
@@ -143,4 +147,18 @@ EOF`);
     expect(await exists("carol", "two.test")).toMatch(/true/);
     await internal();
   }, 180_000);
+
+  test("a copy that a reboot has left shows, and goes with the next up", async () => {
+    const wanted = inputs({ global: `storage = "sql"\n${sqlite}` });
+    await expect(
+      configuration.update(killedAfter(prosody.connection, move), prosody.state, wanted),
+    ).rejects.toThrow("killed");
+    expect(await prosody.read()).toMatchObject({ live: true }); // the move is not given up yet
+    await sh("systemctl stop prosody-pulumi-start; systemctl start prosody");
+    expect(await copies()).not.toBe("");
+    expect(await prosody.read()).toEqual({ ...prosody.state, live: false });
+    await internal();
+    expect([await copies(), await exists("alice")].join()).toMatch(/^,.*true/s);
+    expect(await prosody.read()).toEqual(prosody.state);
+  }, 60_000);
 });

@@ -17,7 +17,7 @@ function survey(name: string, now?: Partial<Running>): Survey {
     warnings: [],
   };
   return {
-    found: { files: {}, cutOff: undefined, known: true, service: "active", model },
+    found: { files: {}, cutOff: undefined, isCopyLeft: false, known: true, service: "active", model },
     now: now && { version: "13.0.1", pid: 1, options: {}, hosts: {}, services: {}, ...now },
   };
 }

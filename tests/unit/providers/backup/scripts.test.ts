@@ -33,13 +33,23 @@ test("a restore that is cut off while it puts aside what is there deletes none o
   }
 });
 
-test("a backup has the archives of deleted accounts, also where their directory is a link to another disk", () => {
+test("a backup has the archives of deleted accounts, also where their directory is a link to another disk, and no copy of the data that a move has left", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-collect-"));
   const at = (name: string) => path.join(scratch, name);
   try {
-    for (const name of ["data/stage", "config", "disk"]) fs.mkdirSync(at(name), { recursive: true });
+    const mine = "example%2etest/accounts";
+    for (const name of [
+      "data/stage/data",
+      `data/${mine}`,
+      `data/.prosody-pulumi-storage/${mine}`,
+      "config",
+      "disk",
+    ])
+      fs.mkdirSync(at(name), { recursive: true });
     for (const name of ["data/stage/manifest.json", "data/stage/.sqlite", "disk/a@example.com-1.tar.gz"])
       fs.writeFileSync(at(name), "");
+    for (const name of [`data/${mine}/a.dat`, `data/.prosody-pulumi-storage/${mine}/a.dat`])
+      fs.writeFileSync(at(name), "mine");
     fs.symlinkSync(at("disk"), at("link"));
     const script = `exec 3>${at("backup.tar.gz")}\n${collect.replaceAll(archives, at("link"))}`;
     const env = {
@@ -53,6 +63,7 @@ test("a backup has the archives of deleted accounts, also where their directory 
     expect({ status, stderr }).toEqual({ status: 0, stderr: expect.anything() });
     const listed = spawnSync("tar", ["-tzf", at("backup.tar.gz")], { encoding: "utf8" });
     expect(listed.stdout).toContain("archives/a@example.com-1.tar.gz");
+    expect(listed.stdout.match(/.*a\.dat/g)).toEqual([`data/${mine}/a.dat`]);
   } finally {
     fs.rmSync(scratch, { recursive: true });
   }

@@ -77,6 +77,7 @@ test("what a host prints of its files is taken apart", () => {
       "/etc/prosody/empty.cfg.lua": { content: "", mode: "0600", owner: "root", group: "root" },
     },
     cutOff: "active",
+    isCopyLeft: false,
     known: true,
     service: "failed",
     model: { version: "13.0.1", hosts: { exämple: {} } },
@@ -84,6 +85,7 @@ test("what a host prints of its files is taken apart", () => {
   expect(found("service active\n")).toEqual({
     files: {},
     cutOff: undefined,
+    isCopyLeft: false,
     known: false,
     service: "active",
     model: undefined,

@@ -7,6 +7,7 @@ const model = (options: Record<string, string>, data = "/var/lib/prosody") =>
 const found = (before: Model) => ({
   files: {},
   cutOff: undefined,
+  isCopyLeft: false,
   known: false,
   service: "active",
   model: before,
