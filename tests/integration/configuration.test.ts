@@ -142,6 +142,19 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
     await prosody.bring();
   }, 60_000);
 
+  test("options that Prosody writes into when it reads them are live once it runs them", async () => {
+    const unbound = 'unbound = { options = { ["local-zone:"] = "test. transparent" } }';
+    const role = (allowed: string) =>
+      `custom_roles = { { name = "trainee", inherits = { "prosody:member" }, allow = { "${allowed}" } } }`;
+    await prosody.bring({ global: `${unbound}\n${role("muc:create-room")}` });
+    expect((await prosody.read())?.live).toBe(true);
+    await prosody.sh(`sed -i 's/transparent/static/; s/"muc:create-room"/"muc:list-rooms"/' ${main}`);
+    expect((await prosody.read())?.live).toBe(false);
+    await prosody.bring({ global: unbound });
+    await prosody.bring();
+    expect(await prosody.read()).toEqual(prosody.state);
+  }, 60_000);
+
   test("drift is seen: an edited file, a mode, a missing file", async () => {
     await prosody.sh(`echo '-- by hand' >> ${main}; chmod 0644 ${secrets}`);
     const drifted = await prosody.read();
