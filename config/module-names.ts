@@ -103,7 +103,11 @@ const everywhere: Record<string, Fate> = {
     instead: "external_services",
     why: "became part of Prosody under a new name",
   },
-  turncredentials: { outcome: "superseded", instead: "turn_external", why: "became part of Prosody" },
+  turncredentials: {
+    outcome: "superseded",
+    instead: "external_services",
+    why: "names the servers of the setting `turn`",
+  },
 };
 
 const per: Record<Release, Record<string, Fate>> = {

@@ -109,6 +109,12 @@ describe("external_services", () => {
     });
   });
 
+  test("takes the place of turncredentials, which would need a secret that only the program has", () => {
+    const extraModules = ["turncredentials"];
+    expect(resolve({ turn: server().turn, extraModules }).global).not.toContain("turn_external");
+    expect(resolve({ extraModules }).global).not.toContain("external_services");
+  });
+
   test("stays where the user asks for it, to name other servers", () =>
     expect(resolve({ extraModules: ["external_services"] }).global).toContain("external_services"));
 });
