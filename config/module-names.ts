@@ -110,8 +110,15 @@ const everywhere: Record<string, Fate> = {
   },
 };
 
+const onNewerConnections: Fate = {
+  outcome: "dropped",
+  why: "it calls what connections of Prosody 0.12 do not have (`ssl_info`), so that nobody could log in",
+};
+
 const per: Record<Release, Record<string, Fate>> = {
-  "0.12": {},
+  "0.12": Object.fromEntries(
+    ["sasl2", "sasl2_bind2", "sasl2_fast", "sasl2_sm"].map((name) => [name, onNewerConnections]),
+  ),
   "13.0": {
     vcard_muc: { outcome: "built in", why: "chat rooms have avatars of their own accord" },
     lastlog2: {

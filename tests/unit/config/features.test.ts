@@ -119,6 +119,12 @@ describe("external_services", () => {
     expect(resolve({ extraModules: ["external_services"] }).global).toContain("external_services"));
 });
 
+test("SASL2 is left out where its module ends each log-in", () => {
+  const extraModules = ["sasl2", "sasl2_fast"];
+  expect(resolve({ extraModules }, "0.12").community).toEqual([]);
+  expect(resolve({ extraModules }, "13.0").community).toEqual(extraModules);
+});
+
 describe("the web client", () => {
   test("comes with webClient and brings its connection, whatever the list of modules is", () => {
     const { global, own } = resolve({ webClient: true });
