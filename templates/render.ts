@@ -86,7 +86,7 @@ export function renderConfiguration(
     disabled: modules.disabled.length > 0 && { modules: modules.disabled },
     ports: portLists(server.ports),
     tlsProfile: server.tls.minimum === "1.3" ? "modern" : "intermediate",
-    options: { ...defaults, ...Object.fromEntries(open) },
+    options: { ...defaults, advertise_bosh: modules.global.includes("bosh"), ...Object.fromEntries(open) },
     pluginPaths,
     contacts: contactsView(server.contacts),
     componentInterfaces: server.componentInterfaces.length > 0 && { addresses: server.componentInterfaces },

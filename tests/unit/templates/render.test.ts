@@ -33,6 +33,15 @@ test("every file is root's, and Prosody's group may read it", () => {
     expect({ mode, owner, group }).toEqual({ mode: "0640", owner: "root", group: "prosody" });
 });
 
+test("web clients are told of BOSH where it is loaded, or where the user says so", () => {
+  const told = (changes: Parameters<typeof server>[0]) => lines(changes, /^advertise_bosh/);
+  expect(told({})).toEqual(["advertise_bosh = false"]);
+  expect(told({ extraModules: ["bosh"] })).toEqual(["advertise_bosh = true"]);
+  expect(told({ extraModules: ["bosh"], options: { advertise_bosh: false } })).toEqual([
+    "advertise_bosh = false",
+  ]);
+});
+
 test("the same settings give the same text", () => expect(text({})).toBe(text({})));
 
 describe("secrets", () => {
