@@ -24,7 +24,16 @@ const weakening: readonly [option: string, value: LuaValue, loss: string][] = [
   ["s2s_require_encryption", false, "other servers may connect without encryption"],
   ["s2s_secure_auth", false, "other servers need no valid certificate"],
   ["allow_registration", true, "everybody may make an account"],
-  ["authentication", "internal_plain", "passwords are stored in clear"],
+  [
+    "authentication",
+    "internal_plain",
+    "passwords are stored in clear, and who has one that is stored as a hash can't log in until it is set anew",
+  ],
+  [
+    "password_hash",
+    "SHA-256",
+    "who has a password that was stored with SHA-1 can't log in until it is set anew, `policy: enforced` included",
+  ],
 ];
 
 /** Pure: what `options` take away from the default server's safety. */

@@ -10,6 +10,13 @@ test("what takes safety away is warned of, the safe value is not", () => {
   ).toHaveLength(3);
 });
 
+test("what locks out accounts that have a password is warned of", () => {
+  const warned = (options: Record<string, string>) => optionWarnings(options).join();
+  expect(warned({ password_hash: "SHA-256" })).toMatch(/password_hash is "SHA-256": .* can't log in until/);
+  expect(warned({ authentication: "internal_plain" })).toMatch(/stored as a hash can't log in until/);
+  expect(warned({ password_hash: "SHA-1" })).toBe("");
+});
+
 test("a secret is found at any depth", () => {
   const secret = new Secret("x");
   expect(
