@@ -234,6 +234,17 @@ describe.each(allReleases)("verify on %s", (release) => {
     expect({ code, left: await leftovers() }).toEqual({ code: 2, left: [] });
   }, 60_000);
 
+  if (release === "trixie")
+    test("a server with SASL2 is no failure", async () => {
+      await stack.configure({ extraModules: ["sasl2", "sasl2_bind2", "sasl2_sm", "sasl2_fast"] });
+      expect((await stack.up()).code).toBe(0);
+      const { code, lines } = await verify();
+      expect(lines.filter(({ status }) => status === "failed")).toEqual([]);
+      expect(code).toBe(0);
+      await stack.configure({ extraModules: undefined });
+      expect((await stack.up()).code).toBe(0);
+    }, 180_000);
+
   test("an authority that is not trusted fails what goes over TLS, and says so", async () => {
     const { code, stdout } = await stack.capture("verify", "--address", host.address, "--only", "STARTTLS");
     expect(stdout).toMatch(

@@ -5,6 +5,7 @@ import type { EventEmitter } from "node:events";
 export interface Element {
   name: string;
   attrs: Record<string, string>;
+  children: (Element | string)[];
   is(name: string, namespace?: string): boolean;
   getNS(): string;
   getChild(name: string, namespace?: string): Element | undefined;

@@ -78,6 +78,14 @@ export class Session {
 
   async #start(): Promise<void> {
     const { client } = this;
+    // Logs in as most clients do, also where a server has SASL2: xmpp.js would take that, with a resource of the
+    // server's own, and leave nothing of its stream management to see.
+    client.prependListener("element", (element: Element) => {
+      if (element.is("features"))
+        element.children = element.children.filter(
+          (child) => typeof child === "string" || !child.is("authentication", "urn:xmpp:sasl:2"),
+        );
+    });
     client.on("nonza", (element: Element) => {
       if (element.is("features")) this.features = element;
       if (element.is("success")) this.#serverProof.given = Buffer.from(element.text(), "base64").toString();
