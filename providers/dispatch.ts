@@ -3,8 +3,8 @@ import type { dynamic } from "@pulumi/pulumi";
 import { row, stackOfResource } from "./engine-row";
 import type { Common, Handler } from "./handler";
 import { handlers } from "./handlers";
-import { refuseForeign } from "./handlers/connection";
 import type { Host } from "./host";
+import { isForeign, ownerFor } from "./ownership";
 import { reporting } from "./progress";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
@@ -30,6 +30,18 @@ export function provider(kind: string): dynamic.ResourceProvider {
       `There is no resource kind ${kind}; known: ${Object.keys(handlers).join(", ")}. Was the stack made by a newer version of this program? Use that.`,
     );
   const replaceOn: readonly string[] = handler.replaceOn ?? [];
+  /** A connection looks by itself whose the host is, and what lies elsewhere is on no host. */
+  const looks = !handler.use && kind !== "Connection";
+  const ownerOf = async (target: unknown, { server }: Common) => {
+    const stack = looks ? stackOfResource() : undefined;
+    return stack === undefined ? "ours" : ownerFor(target as Host, server, stack);
+  };
+  const refuseUnnoted = async (target: unknown, inputs: Common) => {
+    if ((await ownerOf(target, inputs)) === "ours") return;
+    throw new Error(
+      "the host has no note that it is this stack's: it may be another machine, or about to be another stack's. Run pulumi up without --target, --exclude and --refresh=false",
+    );
+  };
   return {
     async configure({ config }) {
       hosts.configure(config); // before any await: the SDK may use the provider before this promise is done
@@ -54,17 +66,23 @@ export function provider(kind: string): dynamic.ResourceProvider {
     },
     create: (inputs: Common) =>
       guard(kind, handler, inputs, "create", async (target) => {
+        await refuseUnnoted(target, inputs);
         const outs = await handler.create(target, clean(inputs));
         return { id: handler.id(inputs), outs: plain(outs) };
       }),
     read: (id: string, state: Common) =>
       guard(kind, handler, state, "read", async (target) => {
-        const found = await handler.read(target, clean(state)).catch((error: Error) => {
-          if (!(isUnreachable(error) && hosts.several)) throw error;
+        const read = async () => {
+          if (looks && hosts.several) await ownerOf(target, state);
+          return handler.read(target, clean(state));
+        };
+        const found = await read().catch((error: Error) => {
+          if (!hosts.several || !(isUnreachable(error) || isForeign(error))) throw error;
+          const until = isForeign(error) ? "it is" : "it can be reached";
           warnOnce(
-            `${state.server}: ${error.message.replace(/\.$/, "")}. Until it can be reached, what it had last is taken for true.`,
+            `${state.server}: ${error.message.replace(/\.$/, "")}. Until ${until}, what it had last is taken for true.`,
           );
-          return handler.unreachable?.(clean(state)) ?? clean(state);
+          return handler.lost?.(clean(state), error) ?? clean(state);
         });
         if (!found) return {};
         const props = plain(found);
@@ -76,13 +94,13 @@ export function provider(kind: string): dynamic.ResourceProvider {
         return { id, props, inputs: plain(inputs) };
       }),
     update: (_id: string, state: Common, inputs: Common) =>
-      guard(kind, handler, inputs, "update", async (target) => ({
-        outs: plain(await handler.update(target, clean(state), clean(inputs))),
-      })),
+      guard(kind, handler, inputs, "update", async (target) => {
+        await refuseUnnoted(target, inputs);
+        return { outs: plain(await handler.update(target, clean(state), clean(inputs))) };
+      }),
     delete: (_id: string, state: Common) =>
       guard(kind, handler, state, "delete", async (target) => {
-        const stack = stackOfResource();
-        if (stack && !handler.use) await refuseForeign(target as Host, state.server, stack);
+        await ownerOf(target, state);
         return handler.delete(target, clean(state), !hasProgram);
       }),
   };

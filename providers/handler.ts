@@ -44,10 +44,10 @@ export interface Handler<Inputs extends Common, State extends Common, Target = H
   read(target: Target, state: State): Promise<State | undefined>;
 
   /**
-   * Pure: what the state says when the host can't be reached, but the stack has other servers to go on with.
-   * Default: what it said last, because the server's {@link Connection} shows what is wrong.
+   * Pure: what the state says when the host can't be reached or is another stack's, but the stack has other servers to
+   * go on with. Default: what it said last, because the server's {@link Connection} shows what is wrong.
    */
-  unreachable?(state: State): State;
+  lost?(state: State, error: Error): State;
 
   update(target: Target, state: State, inputs: Inputs): Promise<State>;
 

@@ -8,7 +8,7 @@ import { say } from "../lab/command";
 import { decrypt, isEncrypted, type Key } from "../providers/backup/encryption";
 import { type Manifest, readManifest } from "../providers/backup/manifest";
 import { restore } from "../providers/backup/restore";
-import { refuseForeign } from "../providers/handlers/connection";
+import { ownerFor } from "../providers/ownership";
 import { openHost } from "../providers/ssh/host";
 import { passphrase } from "./passphrase";
 import { serverOf } from "./stack";
@@ -58,7 +58,7 @@ export async function main(args: string[]): Promise<number> {
 
   const host = await openHost(server.host, server.name);
   try {
-    await refuseForeign(host, server.name, `${project}/${values.stack.split("/").at(-1)}`);
+    await ownerFor(host, server.name, `${project}/${values.stack.split("/").at(-1)}`);
     const { outage, replaced, runs } = await restore(
       host,
       manifest,

@@ -3,7 +3,8 @@ import { firewalld } from "../facts/firewalld";
 import { portLabels } from "../facts/selinux";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
-import { readFiles, removeFiles, writeFiles } from "../ssh/files";
+import { foreign, isForeign, look, note, noteOurs, owner } from "../ownership";
+import { removeFiles, writeFiles } from "../ssh/files";
 
 /**
  * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
@@ -11,11 +12,16 @@ import { readFiles, removeFiles, writeFiles } from "../ssh/files";
  */
 const longest = [firewalld(), portLabels];
 
-/** On the host: the stack that keeps it, and the server in it. No part of a backup, which may go to another host. */
-export const note = "/etc/prosody-pulumi.stack";
-
-/** Servers whose hosts this run knows to be the stack's. */
-const ours = new Set<string>();
+/**
+ * Makes the note unless there is one, in one step: two servers may lead to one host by different names, and both come
+ * at once. Prints the one that is there then.
+ */
+export const claimScript = `# claim the host
+staged=$(mktemp ${note}.XXXXXXXXXX) || exit
+trap 'rm -f -- "$staged"' EXIT
+cat >"$staged" && chmod 0644 -- "$staged" || exit
+ln -T -- "$staged" ${note} || [ -e ${note} ] || exit
+cat -- ${note}`;
 
 /** The way to a server's host. */
 export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
@@ -27,14 +33,12 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
 
   async read(host, state) {
     for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error
-    const noted = await look(host);
     // A state from before there were notes is no reason to go on: a destroy of it would take another stack's accounts.
-    if (noted !== undefined && noted !== noteOf(state)) throw foreign(noted);
-    ours.add(state.server);
-    return { ...state, reachable: true, kept: noted === noteOf(state) };
+    const whose = await owner(host, (noted) => noted === noteOf(state));
+    return { ...state, reachable: true, kept: whose === "ours" };
   },
 
-  unreachable: (state) => ({ ...state, reachable: false }),
+  lost: (state, error) => ({ ...state, ...(isForeign(error) ? { kept: false } : { reachable: false }) }),
 
   update: (host, state, inputs) => keep(host, inputs, state),
 
@@ -44,48 +48,38 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
 };
 
 /**
- * For whatever is deleted on a host: where the engine reads nothing first (`--refresh=false`), nobody has looked whose the
- * host is, and the connection, on which all depends, goes last.
- * @param stack `PROJECT/STACK`
- * @throws Error when it is another stack's
- */
-export async function refuseForeign(host: Host, server: string, stack: string): Promise<void> {
-  if (ours.has(server)) return;
-  const noted = await look(host);
-  if (noted !== undefined && !noted.endsWith(`/${stack} ${server}`)) throw foreign(noted);
-  ours.add(server);
-}
-
-/**
  * Notes whose host it is.
  * @param former the same with the name that the stack had, should it be renamed
  * @throws Error when it is another stack's; or another machine than the one whose objects the engine has read
  */
 async function keep(host: Host, inputs: ConnectionInputs, former: ConnectionState): Promise<ConnectionState> {
-  const noted = await look(host);
-  if (noted === noteOf(inputs)) return inputs;
-  if (noted === undefined && former !== inputs && former.kept)
-    throw new Error(
-      "prosody:host leads to another machine than before, and what was read is on the old one. Run pulumi up --run-program, which reads the new one",
-    );
-  if (noted !== undefined && noted !== noteOf(former)) throw foreign(noted);
-  const content = `${noteOf(inputs)}\n`;
-  await writeFiles(host, [{ path: note, content, mode: "0644", owner: "root", group: "root" }]);
+  const noted = (await look(host)) ?? (await claim(host, inputs, former));
+  if (noted !== noteOf(inputs)) {
+    if (noted !== noteOf(former)) throw foreign(noted);
+    await writeFiles(host, [
+      { path: note, content: `${noteOf(inputs)}\n`, mode: "0644", owner: "root", group: "root" },
+    ]);
+  }
+  noteOurs(host);
   return inputs;
 }
 
-/** What the host has noted, if it can be worked on. */
-async function look(host: Host): Promise<string | undefined> {
-  const becomingRoot = host.run(":", { doing: "becoming root", together: true });
-  const [files] = await Promise.all([readFiles(host, [note]), becomingRoot]);
-  return files.get(note)?.content.trim();
+/**
+ * Notes whose a host is that has no note.
+ * @returns the note that is there now: that of another server, where one was quicker
+ */
+async function claim(host: Host, inputs: ConnectionInputs, former: ConnectionState): Promise<string> {
+  if (former !== inputs && former.kept)
+    throw new Error(
+      "prosody:host leads to another machine than before, and what was read is on the old one. Run pulumi up --run-program, which reads the new one",
+    );
+  const { stdout } = await host.run(claimScript, {
+    doing: `writing ${note}`,
+    input: `${noteOf(inputs)}\n`,
+    changes: true,
+    fix: "See whether the disk has space.",
+  });
+  return stdout.trim();
 }
 
 const noteOf = ({ stack, server }: ConnectionState) => `${stack} ${server}`;
-
-function foreign(noted: string): Error {
-  const [stack, server] = noted.split(" ");
-  return new Error(
-    `the host is kept by the stack ${stack}, as its server ${server}, and left alone by this one. Correct prosody:host; or, to have this stack keep it from now on, remove ${note} on the host`,
-  );
-}

@@ -107,8 +107,8 @@ until [ -e /run/held ]; do sleep 0.05; done`,
   test("an edited source never runs stale, for read too", async () => {
     edit(
       "providers/dispatch.ts",
-      "const found = await handler.read(",
-      'if (kind === "Account") throw new Error("the edited read ran");\n        const found = await handler.read(',
+      "const found = await read()",
+      'if (kind === "Account") throw new Error("the edited read ran");\n        const found = await read()',
     );
     expect((await stack.preview()).text).toContain("the edited read ran");
   }, 60_000);

@@ -4,6 +4,7 @@ import { type Certificate, certificate, filesOf, type LabHost, lab } from "../he
 import { Stack, secret } from "../helpers/stack";
 
 const alice = { jid: "alice@example.test", password: "Alice's" };
+const bob = { jid: "bob@example.test", password: "Bob's" };
 const done = { code: 0, text: expect.any(String) };
 const note = "cat /etc/prosody-pulumi.stack 2>&1 || true";
 
@@ -56,6 +57,18 @@ describe("a host", () => {
     const refused = { code: expect.any(Number), text: expect.stringContaining(kept) };
     expect(await stack.destroy()).toEqual(refused);
     expect(await stack.destroy("--refresh=false")).toEqual(refused);
+    await stack.configure({ jids: { [alice.jid]: secret(alice.password), [bob.jid]: secret(bob.password) } });
+    const upOfBob = ["--refresh=false", "--target", "**Account::bob@example.test"];
+    expect(await stack.up(...upOfBob)).toEqual(refused);
+    expect(await stack.up("--refresh=false")).toEqual(refused);
+    await hosts[0].exec("rm /etc/prosody-pulumi.stack");
+    const unnoted = {
+      code: expect.any(Number),
+      text: expect.stringContaining("create Account bob@example.test: the host has no note"),
+    };
+    expect(await stack.up(...upOfBob)).toEqual(unnoted);
+    expect(await hosts[0].exec("ls /var/lib/prosody/example%2etest/accounts")).toBe("alice.dat\n");
+    await stack.configure({ jids: { [alice.jid]: secret(alice.password) } });
     expect(await logIn(hosts[0])).toMatchObject({ jid: "alice@example.test/login" });
     await hosts[0].exec("echo organization/prosody/test prosody >/etc/prosody-pulumi.stack");
   }, 120_000);
@@ -82,4 +95,73 @@ describe("a host", () => {
     expect(await stack.destroy()).toEqual(done);
     expect(await hosts[1].exec(note)).toContain("No such file");
   }, 180_000);
+});
+
+describe("servers of one stack", () => {
+  let hosts: [first: LabHost, second: LabHost];
+  let stack: Stack;
+  let berlin: object;
+  const server = async (host: LabHost, domain: string) => ({
+    host: hostConfig(host),
+    domains: { [domain]: filesOf(await certificate(domain)) },
+    turn: false,
+  });
+  const noted = (host: LabHost) => host.exec(note);
+
+  beforeAll(async () => {
+    hosts = await Promise.all([lab("whose-host-3"), lab("whose-host-4")]);
+    const first = await server(hosts[0], "example.test");
+    berlin = await server(hosts[1], "other.test");
+    const alias = { ...first.host, address: `::ffff:${first.host.address}` };
+    stack = await Stack.create({
+      servers: { prosody: first, paris: { ...(await server(hosts[0], "third.test")), host: alias } },
+    });
+  }, 300_000);
+
+  afterAll(() => stack?.remove());
+
+  test("that lead to one host by different names are told in the first up, one of them with the host", async () => {
+    const { code, text } = await stack.up("--continue-on-error");
+    const kept = await noted(hosts[0]);
+    const [, owner = "", other = kept.includes(" paris") ? "prosody" : "paris"] = /(\S+)\n$/.exec(kept) ?? [];
+    expect({ failed: code !== 0, text }).toEqual({
+      failed: true,
+      text: expect.stringContaining(
+        `create Connection ${other}: the host is kept by the stack organization/prosody/test, as its server ${owner}, `,
+      ),
+    });
+    expect(await hosts[0].exec("grep -rhoE '^VirtualHost.*' /etc/prosody/prosody.cfg.lua")).toMatch(
+      owner === "paris" ? /^VirtualHost "third.test"\n$/ : /^VirtualHost "example.test"\n$/,
+    );
+    expect(await stack.destroy()).toEqual(done);
+  }, 180_000);
+
+  test("go on where one was handed over to another stack, which is left alone", async () => {
+    const prosody = await server(hosts[0], "example.test");
+    await stack.configure({ servers: { prosody, berlin } });
+    expect(await stack.up()).toEqual(done);
+    await hosts[1].exec(
+      "echo organization/prosody/trial prosody >/etc/prosody-pulumi.stack; systemctl stop prosody",
+    );
+    await hosts[0].exec("systemctl stop prosody");
+    const kept = "berlin: the host is kept by the stack organization/prosody/trial, as its server prosody";
+    expect(await stack.drift()).toMatchObject({
+      rows: ["Connection berlin update", "Service prosody update"],
+      text: expect.stringContaining(kept),
+    });
+    const { code, text } = await stack.up("--continue-on-error");
+    expect({ failed: code !== 0, text }).toEqual({
+      failed: true,
+      text: expect.stringContaining("update Connection berlin: the host is kept by"),
+    });
+    expect(await hosts[0].exec("systemctl is-active prosody")).toBe("active\n");
+    expect((await stack.destroy("--continue-on-error")).text).toContain("the host is kept by");
+    expect([await noted(hosts[0]), await noted(hosts[1])]).toEqual([
+      expect.stringContaining("No such file"),
+      "organization/prosody/trial prosody\n",
+    ]);
+    expect(
+      await hosts[1].exec("ls /etc/prosody/prosody.cfg.lua /etc/prosody/certs/other.test.key"),
+    ).toBeTruthy();
+  }, 240_000);
 });

@@ -1,5 +1,6 @@
 import type { ConnectionInputs } from "../../../providers/connection";
-import { connectionHandler, note, refuseForeign } from "../../../providers/handlers/connection";
+import { claimScript, connectionHandler } from "../../../providers/handlers/connection";
+import { note, ownerFor } from "../../../providers/ownership";
 import { FakeHost } from "../../helpers/fake-host";
 
 const { create, read, update, delete: remove } = connectionHandler;
@@ -18,11 +19,18 @@ const refusal =
   "Correct prosody:host; or, to have this stack keep it from now on, remove /etc/prosody-pulumi.stack on the host";
 
 /** @param content of the note on it */
-const hostWith = (content?: string) =>
-  new FakeHost({
+const hostWith = (content?: string) => {
+  const host = new FakeHost({
     answers: { ":": "", "/firewall/": "", "/./": "" },
     files: content === undefined ? {} : { [note]: { content } },
   });
+  const file = { mode: "0644", owner: "root", group: "root" };
+  host.answers.set(claimScript, (input) => {
+    if (!host.files.has(note)) host.files.set(note, { content: input, ...file });
+    return host.files.get(note)!.content;
+  });
+  return host;
+};
 const noted = (host: FakeHost) => host.files.get(note)?.content;
 
 test("a host is noted as the stack's, by a file that all may read", async () => {
@@ -101,21 +109,52 @@ test("the note follows a stack that is renamed, and goes with it", async () => {
   await remove(host, renamed);
 });
 
-describe("where nothing was read first, before something is deleted on", () => {
-  // Of a server of its own: that a host is the stack's is known for the rest of a run.
-  test("a host of another stack, that is refused", async () => {
+test("of two servers that lead to one host by different names, one gets it, and the other is told", async () => {
+  const host = hostWith();
+  const [first, second] = await Promise.allSettled([
+    create(host, inputs),
+    create(host, { ...inputs, server: "berlin", address: "xmpp.example.test" }),
+  ]);
+  expect(first).toEqual({ status: "fulfilled", value: inputs });
+  expect((second as PromiseRejectedResult).reason.message).toContain("prosody/prod, as its server prosody, ");
+  expect(noted(host)).toBe(ours);
+});
+
+describe("where no connection was read or changed first", () => {
+  test("a host of another stack or server is refused, and asked once", async () => {
     const host = hostWith("organization/prosody/trial berlin\n");
-    for (const stack of ["prosody/prod", "other/trial"])
-      await expect(refuseForeign(host, "berlin", stack)).rejects.toThrow("kept by the stack organization/");
-    await expect(refuseForeign(host, "paris", "prosody/trial")).rejects.toThrow("as its server berlin");
+    const asking = Array.from({ length: 20 }, () => ownerFor(host, "berlin", "prosody/prod"));
+    for (const { status } of await Promise.allSettled(asking)) expect(status).toBe("rejected");
+    await expect(asking[0]).rejects.toThrow(
+      "kept by the stack organization/prosody/trial, as its server berlin",
+    );
+    expect(host.scripts).toHaveLength(2); // that it can be worked on, and the note
+
+    const other = hostWith("organization/prosody/trial berlin\n");
+    await expect(ownerFor(other, "paris", "prosody/trial")).rejects.toThrow("as its server berlin");
   });
 
-  test("the stack's own, or one without a note, it goes on; and is not looked at twice", async () => {
-    const host = hostWith("acme/prosody/trial oslo\n");
-    await refuseForeign(host, "oslo", "prosody/trial");
+  test("the stack's own is told from one without a note", async () => {
+    expect(await ownerFor(hostWith("acme/prosody/trial oslo\n"), "oslo", "prosody/trial")).toBe("ours");
+    expect(await ownerFor(hostWith(), "rome", "prosody/trial")).toBe("nobody's");
+  });
+
+  test("a host that gave no answer is asked again", async () => {
+    const host = hostWith(ours);
+    host.answers.set(":", new Error("no answer"));
+    await expect(ownerFor(host, "prosody", "prosody/prod")).rejects.toThrow("no answer");
+    host.answers.set(":", "");
+    expect(await ownerFor(host, "prosody", "prosody/prod")).toBe("ours");
+  });
+
+  test("what was read or noted holds, for a stack that is renamed, too", async () => {
+    const host = hostWith(ours);
+    await read(host, inputs);
     const { length } = host.scripts;
-    await refuseForeign(host, "oslo", "prosody/trial");
-    expect(host.scripts).toHaveLength(length);
-    await refuseForeign(hostWith(), "rome", "prosody/trial");
+    expect(await ownerFor(host, "prosody", "prosody/renamed")).toBe("ours");
+    const fresh = hostWith();
+    await create(fresh, inputs);
+    expect(await ownerFor(fresh, "prosody", "prosody/prod")).toBe("ours");
+    expect([host.scripts.length, fresh.scripts.length]).toEqual([length, 3]);
   });
 });

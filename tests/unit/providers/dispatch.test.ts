@@ -1,8 +1,16 @@
 import { provider } from "../../../providers/dispatch";
+import { stackOfResource } from "../../../providers/engine-row";
+import { handlers } from "../../../providers/handlers";
 import type { Host } from "../../../providers/host";
+import { note } from "../../../providers/ownership";
 import { unreachable } from "../../../providers/ssh/link";
 import { hosts } from "../../../providers/ssh/pool";
 import { FakeHost } from "../../helpers/fake-host";
+
+jest.mock("../../../providers/engine-row", () => ({
+  row: () => () => undefined,
+  stackOfResource: jest.fn(),
+}));
 
 const service = { server: "prosody", unit: "prosody.service", enabled: true, active: true };
 const configuration = { server: "prosody", files: {}, secrets: {}, live: true };
@@ -71,6 +79,78 @@ describe("a host that can't be reached", () => {
   });
 });
 
+describe("a host whose connection was not looked at", () => {
+  const foreign = "o/p/trial prosody\n";
+  const said: string[] = [];
+  let several: boolean;
+  let host: FakeHost;
+
+  function given(content: string | undefined, servers = 1): void {
+    several = servers > 1;
+    host = new FakeHost({
+      answers: { ":": "" },
+      files: content === undefined ? {} : { [note]: { content } },
+    });
+  }
+  beforeEach(() => {
+    said.length = 0;
+    jest.mocked(stackOfResource).mockReturnValue("p/s");
+    jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
+    jest.spyOn(hosts, "several", "get").mockImplementation(() => several);
+    jest.spyOn(process.stderr, "write").mockImplementation((text) => said.push(String(text)) > 0);
+    for (const operation of ["create", "update"] as const)
+      jest.spyOn(handlers.Service!, operation).mockResolvedValue(service);
+    jest.spyOn(handlers.Service!, "delete").mockResolvedValue();
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    jest.mocked(stackOfResource).mockReset();
+  });
+
+  const { create, read, update, delete: remove } = provider("Service");
+  const changes = [
+    () => create(service),
+    () => update!("id", { ...service, active: false }, service),
+    () => remove!("id", service),
+  ];
+
+  test("is left alone when it is another stack's, and asked once however many ask", async () => {
+    given(foreign);
+    const results = await Promise.allSettled([...changes, ...changes].map((change) => change()));
+    for (const result of results)
+      expect((result as PromiseRejectedResult).reason.message).toContain("kept by the stack o/p/trial");
+    expect(host.scripts).toHaveLength(2); // one command: whether it can be worked on, and the note
+    for (const operation of ["create", "update", "delete"] as const)
+      expect(handlers.Service![operation]).not.toHaveBeenCalled();
+  });
+
+  test("is changed when it is the stack's own", async () => {
+    given("o/p/s prosody\n");
+    await Promise.all(changes.map((change) => change()));
+    expect(host.scripts).toHaveLength(2);
+  });
+
+  test("is changed by nothing but deletions when it is not noted whose it is", async () => {
+    given(undefined);
+    const [made, changed, removed] = await Promise.allSettled(changes.map((change) => change()));
+    for (const refused of [made, changed])
+      expect((refused as PromiseRejectedResult).reason.message).toContain(
+        "has no note that it is this stack's",
+      );
+    expect(removed!.status).toBe("fulfilled");
+  });
+
+  test("keeps no other server waiting when it is another stack's by now", async () => {
+    given(foreign, 2);
+    expect(await read!("id", service)).toEqual({ id: "id", props: service });
+    const { props } = await provider("Connection").read!("prosody", connection);
+    expect(props).toEqual({ ...connection, kept: false });
+    expect(said).toEqual([expect.stringMatching(/^prosody: the host is kept by .*Until it is, what it had/)]);
+    given(foreign);
+    await expect(provider("Connection").read!("prosody", connection)).rejects.toThrow("kept by the stack");
+  });
+});
+
 test("another error is one of the read, however many servers there are", async () => {
   const host = new FakeHost({ answers: { "/./": new Error("prosody: reading units failed") } });
   jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
@@ -99,9 +179,11 @@ test("a deletion is one of a destroy until the program has an object checked", a
 test("an object of a kind that is no more leaves the state, and the host alone", async () => {
   const host = new FakeHost({ answers: {} });
   const use = jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
+  const several = jest.spyOn(hosts, "several", "get").mockReturnValue(false);
   const old = { server: "prosody", port: "5222/tcp", __provider: "x" };
   expect(await provider("FirewallPort").read!("id", old)).toEqual({});
   await provider("FirewallPort").delete!("id", old);
   expect(host.scripts).toEqual([]);
   use.mockRestore();
+  several.mockRestore();
 });
