@@ -48,7 +48,7 @@ export class CommunityModules extends ProsodyResource<CommunityModulesInputs> {
       { ...args, differing: [] },
       ["offered", "brought", "node", "written"],
       [],
-      options,
+      { deleteBeforeReplace: false, ...options },
     );
   }
 }

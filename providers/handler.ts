@@ -21,7 +21,8 @@ export interface Handler<Inputs extends Common, State extends Common, Target = H
 
   /**
    * The new object is made before the old one is deleted, and what depends on it changes over in between; for kinds
-   * whose two objects don't get into each other's way. Default: the old one goes first.
+   * whose two objects don't get into each other's way. Default: the old one goes first. Its resource says the same
+   * (`deleteBeforeReplace`).
    */
   readonly createBeforeReplace?: true;
 

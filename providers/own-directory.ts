@@ -1,4 +1,5 @@
 import { archiveDirectory, pack } from "./archive";
+import { mainFile } from "./configuration/scripts";
 import type { Host } from "./host";
 
 /** Below it is everything that this program puts on a host for modules and the web client. */
@@ -19,6 +20,13 @@ export const listing = `if [ -n "$path" ] && [ -d "$path" ]; then
     find "$path" ! -type d ! -type f | sed 's/^/ /'
   } | sed "s,^\\([0-9a-f]*\\) $path/,file \\1 ," | sort -k 3
 fi
+`;
+
+/**
+ * Shell: ends the script where the configuration names `$path`. A replacement that nothing but `--replace` asks for is
+ * made in the place of the former directory, which is deleted after it.
+ */
+export const leaveUsed = `if grep -qsF -e "$path" ${mainFile}; then exit 0; fi
 `;
 
 /** Reads a directory's path, and lists it. */

@@ -30,7 +30,9 @@ export abstract class ProsodyResource<Inputs extends Common> extends pulumi.Cust
       `pulumi-nodejs:prosody:${kind}`,
       name,
       { ...unset, ...inputs, __provider: trampoline(kind) },
-      { ...options, additionalSecretOutputs: [...secrets] },
+      // For `--replace`, of which the engine asks no handler (`createBeforeReplace`): an object that was adopted as its own
+      // replacement would be deleted as the former one, a user's account among them.
+      { deleteBeforeReplace: true, ...options, additionalSecretOutputs: [...secrets] },
     );
   }
 }

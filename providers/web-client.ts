@@ -33,6 +33,9 @@ export class WebClient extends ProsodyResource<WebClientInputs> {
     args: Omit<InputsOf<WebClientInputs>, "differing">,
     options?: pulumi.CustomResourceOptions,
   ) {
-    super("WebClient", name, { ...args, differing: [] }, ["written"], [], options);
+    super("WebClient", name, { ...args, differing: [] }, ["written"], [], {
+      deleteBeforeReplace: false,
+      ...options,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { base, listing } from "../own-directory";
+import { base, leaveUsed, listing } from "../own-directory";
 
 /** Prints "MARK NAME" for each module of a directory. */
 const names = `names() {
@@ -108,15 +108,20 @@ rm -rf "$path.old"
 `;
 
 /**
- * Removes a plugin directory, and a clone that no other one is of.
+ * Removes a plugin directory, unless it is in use, and a clone that no other one is of.
  * Input: plugin directory, name of the clone or an empty line, and its source.
  */
-export const remove = `set -eu
+const removal = (unless: string) => `set -eu
 read -r path; read -r clone; read -r source
-rm -rf "$path" "$path.new" "$path.old"
+${unless}rm -rf "$path" "$path.new" "$path.old"
 [ -d ${base} ] || exit 0
 cd ${base}
 if [ -n "$clone" ] && ! grep -qxF -e "$source" ./*/.revision 2>/dev/null; then rm -rf "$clone"; fi
 cd /
 rmdir ${base} 2>/dev/null || true
 `;
+
+export const remove = removal(leaveUsed);
+
+/** The same for a directory that is about to be made anew. */
+export const clear = removal("");

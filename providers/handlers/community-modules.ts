@@ -117,7 +117,7 @@ async function bring(host: Host, inputs: Inputs, node = ""): Promise<State> {
 
 /** Its path has never had other content, so that the files can be put there one by one. */
 async function writeOwn(host: Host, { path, files }: Inputs): Promise<void> {
-  await host.run(scripts.remove, { doing: `making ${path}`, input: lines(path, "", ""), changes: true });
+  await host.run(scripts.clear, { doing: `making ${path}`, input: lines(path, "", ""), changes: true });
   const wanted = Object.entries(files).map(([name, content]) => ({
     path: `${path}/${name}`,
     content,

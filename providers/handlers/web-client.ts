@@ -1,7 +1,17 @@
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { npmPackage } from "../npm-package";
-import { base, differences, isOwn, keepChanges, type Listed, lines, list, listed } from "../own-directory";
+import {
+  base,
+  differences,
+  isOwn,
+  keepChanges,
+  type Listed,
+  leaveUsed,
+  lines,
+  list,
+  listed,
+} from "../own-directory";
 import type { WebClientInputs as Inputs, WebClientState as State } from "../web-client";
 
 /**
@@ -24,9 +34,9 @@ mv "$path.new" "$path"
 rm -rf "$path.old"
 `;
 
-/** Removes a directory. */
+/** Removes a directory that is not in use. */
 export const remove = `read -r path
-rm -rf "$path" "$path.new" "$path.old"
+${leaveUsed}rm -rf "$path" "$path.new" "$path.old"
 rmdir ${base} 2>/dev/null || true
 `;
 

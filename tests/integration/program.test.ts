@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { root } from "../../config/root";
 import { trampoline } from "../../providers/resource";
+import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
 import { type Certificate, certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { Stack, secret } from "../helpers/stack";
@@ -98,6 +99,19 @@ until [ -e /run/held ]; do sleep 0.05; done`,
       }),
     ]);
   }, 120_000);
+
+  test("what --replace asks for is made anew, and there afterwards", async () => {
+    const kinds = ["Account", "Certificate", "CommunityModules", "Configuration", "Connection"].map(
+      (name) => `**:${name}::*`,
+    );
+    const provider = "**pulumi:providers:**"; // the deletions are another process's then
+    const { code, text } = await stack.up(...[...kinds, provider].flatMap((urn) => ["--replace", urn]));
+    expect({ code, text }).toEqual({ code: 0, text: expect.stringMatching(/\+-\d+ replaced/) });
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+    const served = { address: host.address, port: 5222, caFile: tls.caFile };
+    const alice = { jid: "alice@example.test", password: "secret one" };
+    expect(await login(served, alice)).toMatchObject({ jid: "alice@example.test/login" });
+  }, 180_000);
 
   test("an edited source is no diff", async () => {
     edit("providers/dispatch.ts", "function plain", "/* edited */ function plain");

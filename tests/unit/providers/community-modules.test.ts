@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CommunityModulesInputs, CommunityModulesState } from "../../../providers/community-modules";
-import { fetch, read, remove } from "../../../providers/community-modules/scripts";
+import { clear, fetch, read, remove } from "../../../providers/community-modules/scripts";
 import {
   found,
   missing,
@@ -127,7 +127,7 @@ test("a directory that is gone is read as gone; the package's modules are never 
 });
 
 test("one's own files are written as they are", async () => {
-  const host = new FakeHost({ answers: { [remove]: "", [read]: "there\nmodule ping\n" } });
+  const host = new FakeHost({ answers: { [clear]: "", [read]: "there\nmodule ping\n" } });
   const files = { "mod_demo/mod_demo.lua": "x", "mod_b.lua": "y" };
   const own = inputs({ source: "directory", revision: "", files, modules: ["b", "demo"] });
   const made = await modules.create(host, own);
