@@ -217,7 +217,7 @@ exit 1`,
 /** What certbot says, without its advertisements, and what a user can do. */
 export function reasonOf(
   { stdout }: Pick<RunResult, "stdout">,
-  { domain, names }: AcmeCertificateInputs,
+  { domain, names, directory }: AcmeCertificateInputs,
 ): string {
   const [said = "", log = ""] = stdout.split("\n==\n");
   const noise =
@@ -231,7 +231,9 @@ export function reasonOf(
         ? "Wait until the time that the authority names, then run this again. Each try before that may count."
         : /CERTIFICATE_VERIFY_FAILED/.test(stdout)
           ? "See that the clock of the host is right (`timedatectl`), and that acme.caFile is the authority's where it is a private one, then run this again."
-          : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
+          : /requests\.exceptions\.\w+/.test(stdout)
+            ? `The host does not reach ${new URL(directory).host}. See to its resolver, its route and what filters what it sends, then run this again.`
+            : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
   return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fix}`;
 }
 

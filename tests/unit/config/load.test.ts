@@ -44,7 +44,7 @@ test("every problem in one error that Pulumi prints as it is", () => {
     `The stack config has 4 problems; nothing was changed.
   prosody:domains: name at least one domain, with its certificate.
   prosody:jids["alice@example.com"]: this word for nothing is no password; an account that must not exist has an empty value, in the stack config by pulumi config set --path 'jids["JID"]' ''.
-  prosody:ports.https = 443: Prosody runs without root's rights and can't open a port below 1024; choose a higher one and forward to it (firewall-cmd --add-forward-port=port=443:proto=tcp:toport=PORT).
+  prosody:ports.https = 443: Prosody runs without root's rights and can't open a port below 1024; choose a higher one and let prosody:firewall.https443 lead port 443 to it.
   prosody:tls: give a map with minimum.
 Every option is explained in docs/configuration.md.`,
   );

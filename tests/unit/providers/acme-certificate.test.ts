@@ -214,6 +214,11 @@ test.each([
     "[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet valid",
     "See that the clock of the host is right",
   ],
+  [
+    "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme.example', port=443): Max retries exceeded with url: /directory (Caused by NameResolutionError(\"Failed to resolve 'acme.example'\"))",
+    "The host does not reach ca. See to its resolver",
+  ],
+  ["requests.exceptions.ReadTimeout: read timed out", "The host does not reach ca. See to its resolver"],
 ])("%s is no fault of the DNS", (said, fix) =>
   expect(reasonOf({ stdout: `x\n==\n${said}` }, inputs)).toContain(`Fix: ${fix}`),
 );
