@@ -37,6 +37,20 @@ describe("a host", () => {
     other?.remove();
   });
 
+  test("whose state is lost is taken over by a new one, and without the old passwords", async () => {
+    const invocation = () => hosts[0].exec("systemctl show --value --property InvocationID prosody coturn");
+    const before = await invocation();
+    const again = await Stack.create({ ...config(hosts[0]), jids: { [alice.jid]: secret("To start with") } });
+    try {
+      expect(await again.up()).toEqual(done);
+      expect(await again.drift()).toMatchObject({ code: 0, rows: [] });
+    } finally {
+      again.remove();
+    }
+    expect(await logIn(hosts[0])).toMatchObject({ jid: "alice@example.test/login" });
+    expect(await invocation()).toBe(before);
+  }, 120_000);
+
   test("that is another stack's by now is left alone, and that stack's destroy takes nothing from it", async () => {
     other = await Stack.create(config(hosts[0]));
     await rename(other, "trial");
