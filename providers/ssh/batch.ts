@@ -28,7 +28,8 @@ export function parts(readings: readonly Reading[]): Reading[][] {
 
 /**
  * One script that runs all of them at the same time, each in a subshell of one shell. What they print is kept in
- * memory (/run) for root alone until all before it have ended.
+ * memory (/run) for root alone until all before it have ended. Where that is full, nothing is told at all: half of what
+ * one says would pass for all of it.
  * @param mark a line that nothing prints by chance
  */
 export function batchScript(readings: readonly Reading[], mark: string): string {
@@ -39,16 +40,18 @@ export function batchScript(readings: readonly Reading[], mark: string): string 
   return `kept=$(umask 077; mktemp -d /run/prosody-pulumi.XXXXXX) || exit
 trap 'rm -rf "$kept"' EXIT
 begin() {
-  head -c "$2" >"$kept/in$1"
-  ( script=$3 kept=$kept/$1; shift 3; eval "$script" ) <"$kept/in$1" >"$kept/out$1" 2>"$kept/err$1" &
+  head -c "$2" >"$kept/in$1" || exit
+  {
+    { ( script=$3 kept=$kept/$1; shift 3; eval "$script" ) <"$kept/in$1" 2>"$kept/err$1"; echo $? >"$kept/code$1"; } |
+      cat >"$kept/out$1"
+  } 2>/dev/null &
   set -- "$1" $!
   all="$all $1:$2"
 }
 all=
 ${begin.join("\n")}
 for each in $all; do
-  wait "\${each#*:}"
-  code=$?
+  wait "\${each#*:}" && read -r code <"$kept/code\${each%:*}" || exit
   cat "$kept/out\${each%:*}"
   printf '\\n%s %s\\n' ${mark} $code
   cat "$kept/err\${each%:*}"
