@@ -10,7 +10,7 @@ import { type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
 import { Queue } from "./queue";
-import { rootCommand, rootInput, stopScript, sudoReason, withoutRemarks } from "./root";
+import { rootCommand, rootInput, saidByScript, stopScript, sudoReason } from "./root";
 
 /** Sessions at once on one connection. sshd's MaxSessions is 10, and it is slow to forget ended ones. */
 const maxSessions = 4;
@@ -216,7 +216,7 @@ export class SshHost implements Host {
 
   #judge(outcome: Outcome, script: string, options: RunOptions, { access, connection }: Link): RunResult {
     const { code, signal, stdout, broken } = outcome;
-    const stderr = access.root === "login" ? outcome.stderr : withoutRemarks(outcome.stderr);
+    const { begun, said: stderr } = saidByScript(outcome.stderr);
     if (broken !== undefined) throw this.#error(script, options, `was broken off: ${broken}`, stderr);
     if (code !== undefined && (options.accept ?? [0]).includes(code)) return { code, stdout, stderr };
     if (signal) throw this.#error(script, options, `was ended by ${signal}`, stderr);
@@ -227,7 +227,7 @@ export class SshHost implements Host {
         `was cut off (${connection.lost ?? "the session ended"}); it is not known how far it came`,
         stderr,
       );
-    if (code === 1 && access.root !== "login" && /^sudo: /m.test(stderr))
+    if (code === 1 && !begun && access.root !== "login" && /^sudo: /m.test(stderr))
       throw this.#error(
         script,
         options,

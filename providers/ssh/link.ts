@@ -1,13 +1,17 @@
 import { Secret } from "../../config/secret";
 import type { HostSettings } from "../../config/settings";
+import { wait } from "../wait";
 import { connect, endpointName } from "./connect";
-import type { Connection } from "./connection";
+import { type Connection, NotStarted, type Running } from "./connection";
 import { lastLines, sentences } from "./errors";
 import type { Outcome } from "./exec";
 import { type Access, parseProbe, passwordProbe, probeCommand, sudoReason } from "./root";
 
 /** For how long a failed attempt speaks for the ones after it: milliseconds. */
 const failureFor = 10_000;
+
+/** Milliseconds between two tries to open a session. */
+const retryAfter = 100;
 
 const marked = new WeakSet<Error>();
 
@@ -124,14 +128,20 @@ async function findAccess(
   { user, sudo, connectTimeout }: HostSettings,
   askSudo?: (refusal?: string) => Promise<Secret>,
 ): Promise<Access> {
-  const ask = async (command: string, input = ""): Promise<Outcome> => {
-    const running = await connection
-      .start(command, Buffer.from(input), connectTimeout)
-      .catch((error: Error) => {
+  const giveUp = performance.now() + connectTimeout * 1000;
+  // A host that allows one session at a time (MaxSessions) is slow to forget the one before.
+  const start = (command: string, input: Buffer): Promise<Running> =>
+    connection.start(command, input, connectTimeout).catch(async (error: Error) => {
+      const again = error instanceof NotStarted && !connection.lost && performance.now() < giveUp;
+      if (!again)
         throw new Error(
           `the login of ${user} worked, but no session: ${error.message}. See \`journalctl -u ssh -u sshd -u systemd-logind\` on the host's console; where pam_systemd waits for user@.service, \`systemctl mask user@.service\` helps`,
         );
-      });
+      await wait(retryAfter);
+      return start(command, input);
+    });
+  const ask = async (command: string, input = ""): Promise<Outcome> => {
+    const running = await start(command, Buffer.from(input));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       const error = `the login shell of ${user} or sudo did not end within ${connectTimeout} s. See what its login scripts wait for`;

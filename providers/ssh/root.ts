@@ -14,6 +14,9 @@ export interface Access {
 /** Precedes the data that a script gets, when sudo may have taken the line before it. */
 const inputFollows = "prosody-pulumi: input follows";
 
+/** Printed to the standard error before a script: what is there earlier is of a login shell or of sudo. */
+const scriptFollows = "prosody-pulumi: script follows";
+
 /** Names the environment variable by which the processes of a script are found again. */
 export const runVariable = "PROSODY_PULUMI_RUN";
 
@@ -30,13 +33,15 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
  */
 export function rootCommand(script: string, access: Access, id: string, seconds: number): string {
   const guard = access.root === "password" ? takeGuard : "";
-  const run = sh`env ${raw(runVariable)}=${id} LC_ALL=C.UTF-8 PATH=${path} timeout -k 10 ${seconds + 10} sh -c ${`umask 022; cd /; ${guard}${script}`}`;
+  const run = sh`env ${raw(runVariable)}=${id} LC_ALL=C.UTF-8 PATH=${path} timeout -k 10 ${seconds + 10} sh -c ${`${announce}umask 022; cd /; ${guard}${script}`}`;
   const command = `${becomeRoot[access.root]}${run}`;
   if (!access.encode) return command;
   // csh reads no line breaks and exclamation marks within apostrophes.
   const encoded = Buffer.from(command).toString("base64");
   return `sh -c 'eval "$(echo ${encoded} | base64 -d)"'`;
 }
+
+const announce = sh`echo ${scriptFollows} >&2; `;
 
 const becomeRoot = {
   login: "exec ",
@@ -94,11 +99,14 @@ export function parseProbe(stdout: string, user: string, sudo: false | { passwor
   throw new Error(sudoReason(message, user, sudo.password !== undefined));
 }
 
-/** What sudo remarks before it runs a command all the same, as where a cloud's host does not know its own name. */
-const remarks = /^sudo: (?:unable to resolve host|setrlimit\(|unable to send audit message).*\n?/gm;
-
-/** What the script said itself, or why sudo did not run it. */
-export const withoutRemarks = (stderr: string): string => stderr.replace(remarks, "");
+/**
+ * What a script said itself: neither what login scripts print, nor sudo's lecture or remarks, as where a cloud's host
+ * does not know its own name. `begun`: it is known to have been started; otherwise this is why it was not.
+ */
+export function saidByScript(stderr: string): { begun: boolean; said: string } {
+  const [, said] = stderr.split(new RegExp(`^${scriptFollows}\n([^]*)`, "m"));
+  return { begun: said !== undefined, said: said ?? stderr };
+}
 
 /** What a message of sudo (in the C locale) means, and what to do. */
 export function sudoReason(message: string, user: string, hasPassword: boolean): string {

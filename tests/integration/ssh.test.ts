@@ -120,11 +120,11 @@ describe("scripts as root", () => {
   });
 
   test("a host that allows one session at a time is served one by one", async () => {
-    await trixie.exec("echo 'MaxSessions 1' > /etc/ssh/sshd_config.d/test.conf");
-    await reloadSshd(trixie);
-    const host = await open(trixie);
-    await trixie.exec("rm /etc/ssh/sshd_config.d/test.conf");
-    await reloadSshd(trixie);
+    await bookworm.exec("echo 'MaxSessions 1' > /etc/ssh/sshd_config.d/test.conf");
+    await reloadSshd(bookworm);
+    const host = await open(bookworm, password); // tried in a second session
+    await bookworm.exec("rm /etc/ssh/sshd_config.d/test.conf");
+    await reloadSshd(bookworm);
     const numbers = Array.from({ length: 20 }, (_, index) => String(index));
     const results = await Promise.all(numbers.map((input) => host.run("cat", { doing, input })));
     expect(results.map(({ stdout }) => stdout)).toEqual(numbers);

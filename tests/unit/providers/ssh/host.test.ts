@@ -292,16 +292,19 @@ describe("becoming root", () => {
     );
   });
 
-  test("what sudo only remarks is not taken for the reason of a failure", async () => {
+  test("what login scripts and sudo print before a script is not taken for what it says", async () => {
     const remark = "sudo: unable to resolve host cloud: Name or service not known\n";
-    const admin = { user: "admin", sudo: {} };
+    const before = `/root/.bashrc: line 1: syntax error\n${remark}We trust you have received the usual lecture.\n`;
     const probe = `1000\n/bin/sh\n${remark}0\n`;
-    const { host } = await connected({ probe, exec: says("", 1, `${remark}cat: /x: No such file\n`) }, admin);
-    expect(await failure(host.run("cat /x", { doing }))).toBe(
-      "xmpp.example.com: counting failed with exit code 1.\ncommand: cat /x\ncat: /x: No such file",
+    const exec = (command: string, channel: ServerChannel) => {
+      channel.stderr.write(before);
+      locally(command.replace(/^.*? -- /, ""), channel);
+    };
+    const { host } = await connected({ probe, exec }, { user: "admin", sudo: {} });
+    expect(await failure(host.run("echo sudo: no such file >&2; exit 1", { doing }))).toBe(
+      "xmpp.example.com: counting failed with exit code 1.\ncommand: echo sudo: no such file >&2; exit 1\nsudo: no such file",
     );
-    const { host: other } = await connected({ probe, exec: says("why\n", 2, remark) }, admin);
-    expect(await failure(other.run("cat /x", { doing }))).toMatch(/exit code 2\.\ncommand: cat \/x\nwhy$/);
+    expect(await host.run("echo why >&2", { doing })).toMatchObject({ stderr: "why\n" });
   });
 });
 

@@ -13,11 +13,13 @@ const password: Access = { root: "password", password: new Secret("open sesame")
 const environment =
   "env PROSODY_PULUMI_RUN=1-2 LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin timeout -k 10 70 sh -c";
 
+const announced = "echo '\\''prosody-pulumi: script follows'\\'' >&2; ";
+
 test.each([
-  [login, `exec ${environment} 'umask 022; cd /; id'`],
+  [login, `exec ${environment} '${announced}umask 022; cd /; id'`],
   [
     { root: "sudo", encode: false } as Access,
-    `exec env LC_ALL=C sudo -n -- ${environment} 'umask 022; cd /; id'`,
+    `exec env LC_ALL=C sudo -n -- ${environment} '${announced}umask 022; cd /; id'`,
   ],
 ])("the command of %j", (access, command) => {
   expect(rootCommand("id", access, "1-2", 60)).toBe(command);
@@ -34,6 +36,7 @@ const pretendSudo = (script: string, input: Buffer) =>
   execFileSync("sh", ["-c", rootCommand(script, password, "1-2", 60).replace(/^.*? -- /, "")], {
     input,
     encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
   });
 
 test.each(["", "data\n", "data without an end", "\n\nopen sesame\n", "prosody-pulumi: input follows\n"])(
@@ -55,9 +58,13 @@ test("for shells that can't take several lines the command has only harmless cha
   const script = "echo one!\necho 'two\\'\ncat";
   const command = rootCommand(script, { ...login, encode: true }, "1-2", 60);
   expect(command).toMatch(/^sh -c 'eval "\$\(echo [A-Za-z0-9+/=]+ \| base64 -d\)"'$/);
-  expect(execFileSync("sh", ["-c", command], { input: "three", encoding: "utf8" })).toBe(
-    "one!\ntwo\\\nthree",
-  );
+  expect(
+    execFileSync("sh", ["-c", command], {
+      input: "three",
+      encoding: "utf8",
+      stdio: ["pipe", "pipe", "ignore"],
+    }),
+  ).toBe("one!\ntwo\\\nthree");
 });
 
 test("the probe tells user id and login shell", () => {
