@@ -99,6 +99,10 @@ function result(line: string | undefined): Changed | undefined | Error {
       "Prosody gave no answer about this account. See journalctl -u prosody on the host, then run this again.",
     );
   const { error, account, found = false } = JSON.parse(line) as Answer;
+  if (error === "Error saving to storage")
+    return new Error(
+      `Error saving to storage. See whether the disk of Prosody's data is full (\`df -h\` and \`df -i\` on the host) or mounted read-only, and \`journalctl -u prosody\`, then run this again.`,
+    );
   if (error !== undefined) return new Error(error);
   return account && { verifier: verifierOf(account), found };
 }

@@ -35,7 +35,12 @@ look() {
   base=$(printf '%s\\n' "$places" | sed -n 's/^base //p')
   places=$(printf '%s\\n' "$places" | sed '/^base /d' | sort -u)
 }
-refuse() { echo "$*" >&2; exit ${refused}; }
+# What a database says of a full disk is seldom that.
+full() {
+  room=$(df -Pk "\${base:-/var/lib/prosody}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  [ "\${room:-1024}" -ge 1024 ] || echo "; there is no room left on the disk of \${base:-/var/lib/prosody}"
+}
+refuse() { echo "$*$(full)" >&2; exit ${refused}; }
 mkdir -p ${archives}
 ${lock}
 # Databases that this program may empty: those that it fills; and, with a digest of what each had, those that it moved

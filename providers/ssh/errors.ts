@@ -39,3 +39,12 @@ export function excerpt(script: string, length = 160): string {
   const line = script.trim().split("\n")[0]!;
   return line.length > length || script.trim().includes("\n") ? `${line.slice(0, length).trimEnd()} …` : line;
 }
+
+/** What to do where the host's disk is what a command complains of, whatever it was about. */
+export function diskFix(output: string): string | undefined {
+  if (/No space left on device|Disk quota exceeded/i.test(output))
+    return "The disk is full, or has no inodes left: see `df -h` and `df -i` on the host, make room, then run this again.";
+  if (/Read-only file system/i.test(output))
+    return "The file system is mounted read-only, as the kernel does after an error of the disk: see `dmesg` and `findmnt` on the host, put that right, then run this again.";
+  return undefined;
+}

@@ -5,7 +5,7 @@ import { during } from "../progress";
 import { wait } from "../wait";
 import { batchInput, batchResults, batchScript, parts, type Reading } from "./batch";
 import { NotStarted, type Running } from "./connection";
-import { excerpt, lastLines } from "./errors";
+import { diskFix, excerpt, lastLines } from "./errors";
 import { type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
@@ -238,7 +238,7 @@ export class SshHost implements Host {
 
   #error(script: string, { doing, fix }: RunOptions, what: string, output = ""): Error {
     const lines = [`${this.name}: ${doing} ${what}.`, `command: ${excerpt(script)}`, lastLines(output)];
-    return new Error([...lines, fix ?? ""].filter(Boolean).join("\n"));
+    return new Error([...lines, diskFix(output) ?? fix ?? ""].filter(Boolean).join("\n"));
   }
 }
 

@@ -233,6 +233,21 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
     await internal();
   }, 60_000);
 
+  test("to a disk without room says so, and the old server runs on", async () => {
+    const data = "/var/lib/prosody";
+    await sh(`systemctl stop prosody; cp -a ${data} /srv/small; mount -t tmpfs -o size=1m none ${data}
+cp -a /srv/small/. ${data}; head -c 2m /dev/zero >${data}/other 2>/dev/null || true; systemctl start prosody`);
+    try {
+      await expect(update(prosody.connection)).rejects.toThrow(
+        /^the storage is not changed.*; there is no room left on the disk of \/var\/lib\/prosody$/,
+      );
+      expect(await active()).toBe("active");
+      expect(await exists("alice")).toMatch(/true/);
+    } finally {
+      await sh(`systemctl stop prosody; umount ${data}; systemctl start prosody; rm -r /srv/small`);
+    }
+  }, 60_000);
+
   test("leaves what is not Prosody's where it is", async () => {
     const theirs = [
       "/var/lib/prosody/mine/example%2etest/accounts/bob.dat",

@@ -173,6 +173,13 @@ describe("create", () => {
     expect(host.ran).toHaveLength(1);
   });
 
+  test("names what a storage may lack that does not take an account", async () => {
+    const host = changing(() => ({ error: "Error saving to storage" }));
+    await expect(create(host, wanted)).rejects.toThrow(
+      /^Error saving to storage\. See whether the disk .* full/,
+    );
+  });
+
   test("needs Prosody", async () => {
     const host = new FakeHost({ answers: { [luaScript]: { code: 78 } } });
     await expect(create(host, wanted)).rejects.toThrow(

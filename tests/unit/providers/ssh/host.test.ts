@@ -70,6 +70,19 @@ describe("run", () => {
     );
   });
 
+  test.each([
+    [
+      "mv: cannot move: No space left on device",
+      "The disk is full, or has no inodes left: see `df -h` and `df -i`",
+    ],
+    ["mkdir: .staged: Read-only file system", "The file system is mounted read-only"],
+  ])("%s: what to do is about the disk", async (said, fix) => {
+    const { host } = await connected({ exec: says("", 1, `${said}\n`) });
+    const failed = await failure(host.run("script", { doing, fix: "Is Prosody installed?" }));
+    expect(failed).toContain(`\n${said}\n${fix}`);
+    expect(failed).not.toContain("installed");
+  });
+
   test("a script gets a known environment, its input unchanged, and any amount of it", async () => {
     const { host } = await connected({ exec: locally });
     const script = 'echo "$LC_ALL $PATH $(umask) $(pwd)"; cat';
