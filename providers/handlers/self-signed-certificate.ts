@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { namesOf } from "../../config/certificates";
 import { archiveDirectory } from "../archive";
+import { clock } from "../facts/clock";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
 import { loadCertificates, pendingMark } from "../load-certificates";
@@ -66,7 +67,10 @@ const wrongMode = "its files are not 0640 root:prosody";
 type There = Pick<SelfSignedCertificateState, "names" | "flaw" | "expires" | "certificate">;
 
 async function look(host: Host, domain: string): Promise<There | undefined> {
-  const files = await readFiles(host, [...pathsOf(domain), pendingMark]);
+  const [now, files] = await Promise.all([
+    host.fact(clock),
+    readFiles(host, [...pathsOf(domain), pendingMark]),
+  ]);
   const [chain, key] = pathsOf(domain).map((path) => files.get(path));
   if (!chain && !key) return undefined;
   const certificate = createHash("sha256")
@@ -75,7 +79,7 @@ async function look(host: Host, domain: string): Promise<There | undefined> {
   try {
     const leaf = new X509Certificate(chain!.content);
     const expires = new Date(leaf.validTo).toISOString();
-    const flaw = flawOf(leaf, chain!, key!) || (files.get(pendingMark) ? notLoaded : "");
+    const flaw = flawOf(leaf, now, chain!, key!) || (files.get(pendingMark) ? notLoaded : "");
     return { names: namesOf(leaf).sort(), expires, certificate, flaw };
   } catch {
     return { names: [], expires: "", certificate, flaw: "a file is missing or damaged" };
@@ -83,10 +87,12 @@ async function look(host: Host, domain: string): Promise<There | undefined> {
 }
 
 /** @throws Error when the key is damaged */
-function flawOf(leaf: X509Certificate, ...files: [RemoteFile, RemoteFile]): string {
-  const days = Math.floor((Date.parse(leaf.validTo) - Date.now()) / 86_400_000);
+function flawOf(leaf: X509Certificate, now: number, ...files: [RemoteFile, RemoteFile]): string {
+  const days = Math.floor((Date.parse(leaf.validTo) - now) / 86_400_000);
   if (!leaf.checkPrivateKey(createPrivateKey(files[1].content))) return "the key is another's";
   if (!leaf.verify(leaf.publicKey)) return "it is not self-signed";
+  // Made while the host's clock was ahead.
+  if (Date.parse(leaf.validFrom) > now) return `it is not valid before ${leaf.validFrom}`;
   if (days < renewedBefore) return `it expires in ${days} days`;
   if (files.some(({ mode, owner, group }) => `${mode} ${owner}:${group}` !== "0640 root:prosody"))
     return wrongMode;

@@ -1,3 +1,4 @@
+import { clock } from "../../../providers/facts/clock";
 import { selfSignedCertificateHandler } from "../../../providers/handlers/self-signed-certificate";
 import { pendingMark } from "../../../providers/load-certificates";
 import { luaScript } from "../../../providers/lua";
@@ -13,10 +14,12 @@ const pair = {
   [`/etc/prosody/certs/${domain}.key`]: { content: leaf.key, ...mine },
 };
 const mark = { [pendingMark]: { content: "" } };
+const at = (date: string) => ({ [clock.script]: `${Date.parse(date) / 1000}\n` });
+const today = at("2026-06-01");
 const making = "/^umask 077\ncd .etc.prosody.certs/";
 
 test("another certificate that is made at the same time leaves no flaw on this one", async () => {
-  const host = new FakeHost({ answers: { [luaScript]: '[true,"Config reloaded"]\n' } });
+  const host = new FakeHost({ answers: { ...today, [luaScript]: '[true,"Config reloaded"]\n' } });
   const { files } = new FakeHost({ files: { ...pair, ...mark } });
   const put = () => {
     for (const [path, file] of files) host.files.set(path, file);
@@ -35,7 +38,7 @@ test("another certificate that is made at the same time leaves no flaw on this o
 });
 
 test("a good one that is not loaded is loaded and not made anew, its mode put right or not", async () => {
-  const answers = { [luaScript]: '[true,"Config reloaded"]\n' };
+  const answers = { ...today, [luaScript]: '[true,"Config reloaded"]\n' };
   const host = new FakeHost({ answers, files: { ...pair, ...mark } });
   const made = await selfSignedCertificateHandler.create(host, inputs);
   expect(made).toMatchObject(inputs);
@@ -49,4 +52,14 @@ test("a good one that is not loaded is loaded and not made anew, its mode put ri
   });
   expect(await selfSignedCertificateHandler.update(other, made, inputs)).toEqual(made);
   expect(other.files.has(pendingMark)).toBe(false);
+});
+
+test.each([
+  ["2024-06-01", "it is not valid before Jan  1 00:00:00 2025 GMT"],
+  ["2025-06-01", ""],
+  ["2048-12-10", "it expires in 22 days"],
+])("on a host where it is %s, this is wrong: %j", async (date, flaw) => {
+  const host = new FakeHost({ answers: at(date), files: pair });
+  const state = { ...inputs, expires: "", certificate: "" };
+  expect(await selfSignedCertificateHandler.read(host, state)).toMatchObject({ flaw });
 });
