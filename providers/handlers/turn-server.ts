@@ -52,7 +52,7 @@ export const turnServerHandler: Handler<TurnServerInputs, TurnServerState> = {
     };
   },
 
-  update: (host, _state, inputs) => bring(host, inputs),
+  update: (host, state, inputs) => bring(host, inputs, state.domain),
 
   async delete(host, state) {
     const { config } = await host.fact(coturn);
@@ -128,13 +128,16 @@ function isThere(wanted: WantedFile, files: Files): boolean {
   return file?.content === wanted.content && file.mode === wanted.mode && file.group === wanted.group;
 }
 
-/** Writes what differs and makes it live: a certificate alone without a word to those who talk, the rest by a restart. */
-async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerState> {
+/**
+ * Writes what differs and makes it live: a certificate alone without a word to those who talk, the rest by a restart.
+ * @param before domain whose certificate was served, if any
+ */
+async function bring(host: Host, inputs: TurnServerInputs, before = ""): Promise<TurnServerState> {
   const found = await host.fact(coturn);
   if (!found.group)
     throw new Error("coturn is not installed. Install its package first, then run this again.");
   refuseTaken(found, inputs.ports);
-  const files = await look(host, inputs.domain);
+  const files = await look(host, inputs.domain || before);
   const config = wantedFile(
     found.config,
     withHostLines(inputs.config, inputs.secret, found.addresses),
@@ -153,7 +156,9 @@ async function bring(host: Host, inputs: TurnServerInputs): Promise<TurnServerSt
   }
   if (isPending || different.includes(config)) await restart(host, inputs.ports, different, files);
   else if (different.length > 0) await reloadCertificate(host);
-  if (!inputs.domain && hasCopies(files.get(found.config)))
+  // By the files, too: a run that was cut off has the configuration without them in place already.
+  const areLeft = before !== "" && copiesOf(files, before, found).some((file) => isThere(file, files));
+  if (!inputs.domain && (areLeft || hasCopies(files.get(found.config))))
     await host.run(putCopiesBack, { doing: "removing coturn's certificate", changes: true });
   if (isPending || different.length > 0) await removeFiles(host, [pendingMark]);
   return { ...inputs, addresses: found.addresses };

@@ -287,6 +287,19 @@ describe("the server", () => {
     expect(removed).toBeGreaterThan(restarted!);
   });
 
+  test("copies go where a run without them was cut off before it came to that, and are no longer there twice", async () => {
+    const text = file(withHostLines(without.config, secret, addresses));
+    const removals = async (files: typeof there) => {
+      const host = hostWith({ files: { ...files, [config]: text, [mark]: {} } });
+      await turnServerHandler.update(host, state, without);
+      return host.scripts.filter((each) => each.includes("rm -f /etc/turnserver/tls.crt")).length;
+    };
+    expect(await removals(there)).toBe(1);
+    const theirs = { content: "theirs", mode: "0640", group: "turnserver" };
+    const back = { ...there, "/etc/turnserver/tls.crt": theirs, "/etc/turnserver/tls.key": theirs };
+    expect(await removals(back as typeof there)).toBe(0);
+  });
+
   test("without a certificate on the host there is no TLS to offer", async () => {
     await expect(turnServerHandler.create(hostWith({}), inputs)).rejects.toThrow(
       "there is no certificate of example.test in /etc/prosody/certs for TURN over TLS.",
