@@ -20,6 +20,8 @@ export interface Lineage {
   certificate: string;
   /** Text of the script that brings renewals to Prosody; "" when there is none. */
   hook: string;
+  /** Whenever certbot's timer looks, the script brings what it could not bring before. */
+  retried: boolean;
   /** Known as one that certbot had before the stack. */
   adopted: boolean;
 }
@@ -37,6 +39,14 @@ export interface Lineages {
 
 /** Where the script that brings a renewed certificate to Prosody is. */
 export const hookFile = (domain: string) => `/etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-${domain}`;
+
+/** Where certbot's timer is told what else to do: its unit on Debian, and in the Fedora family. */
+export const dropIns = ["certbot.service", "certbot-renew.service"].map(
+  (unit) => `/etc/systemd/system/${unit}.d`,
+);
+
+/** Have the script run after each look of the timer: certbot itself runs it once, whether that works or not. */
+export const retryFiles = (domain: string) => dropIns.map((each) => `${each}/prosody-pulumi-${domain}.conf`);
 
 /**
  * Says that a certificate was certbot's before the stack: kept beside it, because a state can be lost, and an up can end
@@ -63,13 +73,14 @@ for conf in /etc/letsencrypt/renewal/*.conf; do
   cmp -s "$live/fullchain.pem" "$served.crt" && cmp -s "$live/privkey.pem" "$served.key" &&
     [ "$(stat -Lc '%a %U %G' "$served.crt" "$served.key" | sort -u)" = '640 root prosody' ] && deployed=yes
   adopted=no; [ ! -e ${adoptedMark("$name")} ] || adopted=yes
+  retried=yes; for file in ${retryFiles("$name").join(" ")}; do [ -e "$file" ] || retried=no; done
   hook=${hookFile("$name")}; [ -x "$hook" ] || hook=/dev/null
-  echo "lineage $name $pair $deployed $adopted $(sed -n 's/^server *= *//p' "$conf" | head -n 1) chain=$(base64 -w0 "$live/fullchain.pem" 2>/dev/null) served=$(base64 -w0 "$served.crt" 2>/dev/null) hook=$(base64 -w0 "$hook")"
+  echo "lineage $name $pair $deployed $retried $adopted $(sed -n 's/^server *= *//p' "$conf" | head -n 1) chain=$(base64 -w0 "$live/fullchain.pem" 2>/dev/null) served=$(base64 -w0 "$served.crt" 2>/dev/null) hook=$(base64 -w0 "$hook")"
 done`,
   parse(stdout) {
     const line = (label: string) => new RegExp(`^${label} (.*)$`, "m").exec(stdout)?.[1] ?? "";
     const rows = stdout.matchAll(
-      /^lineage (\S+) (yes|no) (yes|no) (yes|no) (\S*) chain=(\S*) served=(\S*) hook=(\S*)$/gm,
+      /^lineage (\S+) (yes|no) (yes|no) (yes|no) (yes|no) (\S*) chain=(\S*) served=(\S*) hook=(\S*)$/gm,
     );
     return {
       now: Number(line("now")) * 1000,
@@ -77,7 +88,7 @@ done`,
       pending: /^pending$/m.test(stdout),
       lineages: Object.fromEntries(
         [...rows].map(
-          ([, name, pair, deployed, adopted, directory, chain, served, hook]): [string, Lineage] => [
+          ([, name, pair, deployed, retried, adopted, directory, chain, served, hook]): [string, Lineage] => [
             name!,
             {
               directory: directory!,
@@ -86,6 +97,7 @@ done`,
               deployed: deployed === "yes",
               certificate: served ? createHash("sha256").update(decode(served)).digest("hex") : "",
               hook: decode(hook!),
+              retried: retried === "yes",
               adopted: adopted === "yes",
             },
           ],

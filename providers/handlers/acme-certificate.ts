@@ -1,7 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AcmeCertificateInputs, AcmeCertificateState } from "../acme-certificate";
 import { archiveDirectory, pack } from "../archive";
-import { adoptedMark, caFiles, hookFile, type Lineage, type Lineages, lineages } from "../facts/lineages";
+import {
+  adoptedMark,
+  caFiles,
+  dropIns,
+  hookFile,
+  type Lineage,
+  type Lineages,
+  lineages,
+  retryFiles,
+} from "../facts/lineages";
 import type { Handler } from "../handler";
 import type { Host, RunResult } from "../host";
 import { loadPending, unreadable, warnNotLoaded } from "../load-certificates";
@@ -64,7 +73,7 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
       return { ...(await bring(host, { inputs, email: inputs.email, adopted, others })), adopted, others };
     } catch (error) {
       // No state knows of an adopted one yet, so that a destroy would leave the script.
-      const ours = [hookFile(inputs.domain), adoptedMark(inputs.domain)];
+      const ours = [hookFile, adoptedMark, retryFiles].flatMap((of) => of(inputs.domain));
       if (adopted) await removeFiles(host, ours).catch(() => undefined);
       throw error;
     }
@@ -74,7 +83,8 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
     const found = await host.fact(lineages);
     const lineage = found.lineages[state.domain];
     if (!lineage) return undefined;
-    const { directory, hook, expires, certificate } = lineage;
+    const { directory, expires, certificate } = lineage;
+    const hook = lineage.retried ? lineage.hook : "";
     const deployed = lineage.deployed && !found.pending;
     const names = namesFor(state.names, lineage, state.others);
     const overdue = lateness(lineage, found.now);
@@ -166,21 +176,24 @@ async function prepare(
   const file = (path: string, content: string, mode: string): WantedFile => {
     return { path, content, mode, owner: "root", group: "root", makeDirectories: true };
   };
+  const retry = `[Service]\nExecStopPost=-${hookFile(domain)} missed\n`;
+  const isRetried = before.lineages[domain]?.retried ?? false;
   const files = [
     // Before the script, by which it would be the stack's own.
     ...(adopted && !before.lineages[domain]?.adopted ? [file(adoptedMark(domain), "", "0644")] : []),
     ...(before.lineages[domain]?.hook === hook ? [] : [file(hookFile(domain), hook, "0755")]),
+    ...(isRetried ? [] : retryFiles(domain).map((path) => file(path, retry, "0644"))),
     ...(before.ca === ca || ca === "" ? [] : [file(caFiles.own, ca, "0644")]),
   ];
   await writeFiles(host, files);
+  if (!isRetried)
+    await host.run("systemctl daemon-reload", { doing: "telling systemd of the script", changes: true });
   if (before.ca !== ca)
     await host.run(ca === "" ? forgetAuthority : trustAuthority, {
       doing: "telling certbot whom to trust",
       changes: true,
     });
 }
-
-const dropIns = ["certbot.service", "certbot-renew.service"].map((unit) => `/etc/systemd/system/${unit}.d`);
 
 const trustAuthority = sh`cat ${raw("$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null | head -n 1)")} ${caFiles.own} > ${caFiles.all}
 for directory in ${dropIns}; do
@@ -269,7 +282,9 @@ for pair in fullchain:crt privkey:key; do
     cmp -s "$one" "$copy" && rm -f "$copy"
   done
 done
-rm -f ${hookFile(domain)} ${adoptedMark(domain)}
+rm -f ${hookFile(domain)} ${adoptedMark(domain)} ${retryFiles(domain)}
+rmdir ${dropIns} 2>/dev/null
+systemctl daemon-reload
 ls /etc/letsencrypt/renewal-hooks/deploy/prosody-pulumi-* >/dev/null 2>&1 || {
 ${raw(forgetAuthority)}
 }

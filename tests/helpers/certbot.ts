@@ -28,11 +28,12 @@ export const now = (date: string) => `now ${Date.parse(date) / 1000}\n`;
 export const row = ({
   pair = "yes",
   deployed = "yes",
+  retried = "yes",
   adopted = "no",
   directory = inputs.directory,
   hook = inputs.hook,
 } = {}) =>
-  `lineage example.test ${pair} ${deployed} ${adopted} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
+  `lineage example.test ${pair} ${deployed} ${retried} ${adopted} ${directory} chain=${base64(leaf.certificate)} served=${base64(leaf.certificate)} hook=${base64(hook)}\n`;
 export const state = {
   ...inputs,
   expires: "2026-04-01T00:00:00.000Z",

@@ -123,6 +123,23 @@ describe.each(allReleases)("certificates on %s", (release) => {
     expect(await stack.drift()).toEqual(clean);
   }, 400_000);
 
+  test("a renewal that could not get to Prosody is brought by the timer, once nothing keeps it from there", async () => {
+    const renew =
+      "REQUESTS_CA_BUNDLE=/opt/pebble/ca.crt certbot renew --force-renewal --no-random-sleep-on-renew";
+    const [before, timers] = [await newest(), `systemctl start ${timer.replace("timer", "service")}`];
+    await host.exec(
+      `mv /etc/prosody/certs /etc/prosody/away; ${renew} 2>&1 || true; mv /etc/prosody/away /etc/prosody/certs`,
+    );
+    expect(await newest()).not.toBe(before);
+    expect(await served(5222)).toBe(before);
+    await host.exec(timers);
+    expect(await servedEverywhere()).toEqual([await newest()]);
+    const log = await host.exec("grep -c 'Reloading configuration' /var/log/prosody/prosody.log");
+    await host.exec(timers); // nothing is missed now
+    expect(await host.exec("grep -c 'Reloading configuration' /var/log/prosody/prosody.log")).toBe(log);
+    expect(await stack.drift()).toEqual(clean);
+  }, 400_000);
+
   test("near its end without a renewal, it shows with the reason, and up renews it", async () => {
     const before = await newest();
     const old = await certificate("example.test", { expiresInDays: 3, names }); // of a year

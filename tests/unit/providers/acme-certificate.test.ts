@@ -1,5 +1,5 @@
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
-import { adoptedMark, hookFile, type Lineage, lineages } from "../../../providers/facts/lineages";
+import { adoptedMark, hookFile, type Lineage, lineages, retryFiles } from "../../../providers/facts/lineages";
 import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
 import { pendingMark } from "../../../providers/load-certificates";
 import { luaScript } from "../../../providers/lua";
@@ -21,7 +21,7 @@ test("what is there and good is adopted, and no authority is asked", async () =>
 });
 
 describe("one that certbot had before the stack", () => {
-  const adopting = (names: string[], had = row({ hook: "" }), after?: string) => {
+  const adopting = (names: string[], had = row({ hook: "", retried: "no" }), after?: string) => {
     const host = hostWith(now("2026-02-01") + had, after);
     return { host, created: acmeCertificateHandler.create(host, { ...inputs, names }) };
   };
@@ -69,7 +69,9 @@ describe("one that certbot had before the stack", () => {
     host.answers.set("/certbot certonly/", new Error("the connection ended"));
     jest.spyOn(host.files, "delete").mockReturnValue(false);
     await expect(created).rejects.toThrow("the connection ended");
-    expect([...host.files.keys()]).toEqual([adoptedMark("example.test"), hookFile("example.test")]);
+    expect([...host.files.keys()]).toEqual(
+      [adoptedMark, hookFile, retryFiles].flatMap((of) => of("example.test")),
+    );
     const next = adopting(inputs.names, row({ adopted: "yes" }));
     expect(await next.created).toMatchObject({ adopted: true });
   });
@@ -111,7 +113,7 @@ describe("where Prosody can't read its configuration", () => {
 test("a new one is asked for with all names, and brought to Prosody", async () => {
   const host = hostWith(now("2026-02-01"));
   await acmeCertificateHandler.create(host, inputs);
-  expect(ran(host)).toEqual(["certbot certonly"]);
+  expect(ran(host)).toEqual(["daemon-reload", "certbot certonly"]);
   const script = host.changes.find((each) => each.includes("certonly"))!;
   expect(script).toContain(
     " --server https://ca/dir --standalone --preferred-challenges http --cert-name example.test ",
@@ -133,6 +135,7 @@ test("drift of each part is read under its name", async () => {
   expect(await read(good)).toEqual([]);
   expect(await read(now("2026-02-01") + row({ deployed: "no" }))).toEqual([["deployed", false]]);
   expect(await read(now("2026-02-01") + row({ hook: "x" }))).toEqual([["hook", "x"]]);
+  expect(await read(now("2026-02-01") + row({ retried: "no" }))).toEqual([["hook", ""]]);
   expect(await read(now("2026-02-01") + row({ directory: "https://other/" }))).toEqual([
     ["directory", "https://other/"],
   ]);
