@@ -16,7 +16,7 @@ export async function checkpoints(
       try {
         const first = (await floor.phase("first")).seconds;
         const destroy = (await floor.phase("destroy")).seconds;
-        found.push({ resources, engine, first, destroy });
+        found.push({ node: process.version, resources, engine, first, destroy });
         say(`  ${resources} resources ${JSON.stringify(engine)}: ${number(first)} s, ${number(destroy)} s`);
       } finally {
         floor.remove();

@@ -71,11 +71,13 @@ function roundTripGoals(cells: readonly Cell[]): Verdict[] {
   return [plain("round trips of a preview without a change, any number of JIDs, at most 10", most, 10, "")];
 }
 
-/** The most hosts, against one host with the same total of JIDs. */
+/** The most hosts, against one host with the same total of JIDs, and the same Node.js. */
 function hostGoals(cells: readonly Cell[]): Verdict[] {
   const goal = "10 hosts over one host with the same JIDs, plain `preview`";
   const many = cells.filter(({ hosts }) => hosts === 10).at(-1);
-  const single = cells.find(({ hosts, jids }) => hosts === 1 && jids === many?.jids);
+  const single = cells.find(
+    ({ node, hosts, jids }) => hosts === 1 && jids === many?.jids && node === many.node,
+  );
   return [atMost(goal, many && single && ratio(many.times.ours.preview, single.times.ours.preview), 2)];
 }
 
@@ -83,7 +85,7 @@ const overPeer = (cell: Cell | undefined, phase: Phase) =>
   cell && ratio(cell.times.peer[phase], cell.times.ours[phase]);
 
 const grown = (many: Cell | undefined, few: Cell | undefined) =>
-  many && few && ratio(many.times.ours.first, few.times.ours.first);
+  many && few && many.node === few.node ? ratio(many.times.ours.first, few.times.ours.first) : undefined;
 
 const megabytes = (cell: Cell | undefined) =>
   cell && Math.max(...Object.values(cell.effort).map(({ providerMegabytes }) => providerMegabytes));

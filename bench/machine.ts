@@ -9,7 +9,6 @@ export interface Machine {
   /** Gigabytes (10^9 bytes). */
   memory: number;
   system: string;
-  node: string;
   engine: string;
 }
 
@@ -21,7 +20,6 @@ export async function describeMachine(): Promise<Machine> {
     cores: os.cpus().length,
     memory: Math.round(os.totalmem() / 1e9),
     system: `Linux ${os.release()}`,
-    node: process.version,
     engine: version,
   };
 }

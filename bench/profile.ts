@@ -22,7 +22,12 @@ export async function profile(
       floor ??= await TimedStack.floor(await ours.resources(), engine);
     }
     for (const [phase, timed] of found)
-      profiles.push({ phase, jids, parts: partition(timed, await floor!.phase(phase)) });
+      profiles.push({
+        node: process.version,
+        phase,
+        jids,
+        parts: partition(timed, await floor!.phase(phase)),
+      });
   } finally {
     ours.remove();
     floor?.remove();

@@ -16,9 +16,9 @@ export function report(results: Results, text: Record<string, string>): string {
     ...results.cells.map(speed),
     "## Where the time goes",
     text.profile,
-    ...results.profiles.map(({ phase, jids, parts }) =>
+    ...results.profiles.map(({ node, phase, jids, parts }) =>
       table(
-        [`${name(phase, "ours")}, ${jids} JIDs`, "s", "not less than"],
+        [`${name(phase, "ours")}, ${jids} JIDs, ${nodeName(node)}`, "s", "not less than"],
         parts.map(({ name, seconds, limit }) => [name, number(seconds), number(limit)]),
       ),
     ),
@@ -37,9 +37,12 @@ export function report(results: Results, text: Record<string, string>): string {
 
 function machine({ machine }: Results): string {
   if (!machine) return "";
-  const { cpu, cores, memory, system, node, engine } = machine;
-  return `${cpu}, ${cores} cores, ${memory} GB, ${system}; Node.js ${node.slice(1)}, Pulumi ${engine}, @pulumi/pulumi ${sdk()}.`;
+  const { cpu, cores, memory, system, engine } = machine;
+  return `${cpu}, ${cores} cores, ${memory} GB, ${system}; Pulumi ${engine}, @pulumi/pulumi ${sdk()}.`;
 }
+
+/** As people write a version of Node.js. */
+const nodeName = (version: string) => `Node.js ${version.slice(1)}`;
 
 const sdk = () => (require("@pulumi/pulumi/package.json") as { version: string }).version;
 
@@ -54,12 +57,12 @@ const names: Record<Phase, [ours: string, peer: string]> = {
 const name = (phase: Phase, who: Contender) => names[phase][who === "peer" ? 1 : 0];
 
 /** One size: the three side by side. */
-function speed({ jids, hosts, resources, engine, day, load, times: all, effort }: Cell): string {
+function speed({ node, jids, hosts, resources, engine, day, load, times: all, effort }: Cell): string {
   const where = hosts === 1 ? "1 host" : `${hosts} hosts`;
   const setting = Object.entries(engine).map(([key, value]) => `\`${key}=${value}\``);
   return [
     `### ${jids.toLocaleString("en")} ${jids === 1 ? "JID" : "JIDs"}, ${where}`,
-    `${resources} resources, ${setting.join(" ")}; ${day}, ${number(load)} processes at work on average.`,
+    `${resources} resources, ${setting.join(" ")}; ${day}, ${nodeName(node)}, ${number(load)} processes at work on average.`,
     table(
       ["", "floor", "ours", "Ansible", "ours / floor", "Ansible / ours", "round trips", "provider"],
       phases.map((phase) => {
@@ -83,18 +86,19 @@ function speed({ jids, hosts, resources, engine, day, load, times: all, effort }
 
 function startUp({ startUp }: Results): string {
   if (!startUp) return "";
-  return `From the start of Node.js until the program has run: an empty prebuilt one ${times(startUp.empty)} s, ours ${times(startUp.ours)} s.`;
+  return `From the start of ${nodeName(startUp.node)} until the program has run: an empty prebuilt one ${times(startUp.empty)} s, ours ${times(startUp.ours)} s.`;
 }
 
 function checkpoints({ checkpoints }: Results): string {
   if (checkpoints.length === 0) return "";
   return table(
-    ["Resources that do nothing", "setting", "create, s", "destroy, s"],
-    checkpoints.map(({ resources, engine, first, destroy }) => [
+    ["Resources that do nothing", "setting", "with", "create, s", "destroy, s"],
+    checkpoints.map(({ node, resources, engine, first, destroy }) => [
       String(resources),
       Object.entries(engine)
         .map(([key, value]) => `\`${key}=${value}\``)
         .join(" ") || "the engine's own",
+      nodeName(node),
       number(first),
       number(destroy),
     ]),

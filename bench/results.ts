@@ -24,8 +24,14 @@ export interface Effort {
   providerMegabytes: number;
 }
 
+/** Whatever depends on how fast Node.js is. */
+interface ByNode {
+  /** Its version, as `v24.1.0`. */
+  node: string;
+}
+
 /** One size, measured in one run: only within it may times be compared. */
-export interface Cell {
+export interface Cell extends ByNode {
   /** All hosts together. */
   jids: number;
   hosts: number;
@@ -43,7 +49,7 @@ export interface Cell {
 }
 
 /** Where the time of one phase went, in seconds. */
-export interface Profile {
+export interface Profile extends ByNode {
   phase: Phase;
   jids: number;
   parts: Part[];
@@ -69,7 +75,7 @@ export interface Disruption {
   slowestMessage: number;
 }
 
-export interface StartUp {
+export interface StartUp extends ByNode {
   /** Seconds from the start of Node.js until the program is loaded and has run: a prebuilt one with no resource. */
   empty: number[];
   /** The same, of ours. */
@@ -89,7 +95,7 @@ export interface Kills {
 }
 
 /** What the engine's checkpoints cost, in seconds. */
-export interface Checkpoints {
+export interface Checkpoints extends ByNode {
   resources: number;
   engine: Record<string, string>;
   first: number;

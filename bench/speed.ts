@@ -67,7 +67,17 @@ export async function measure(
   }
   const day = new Date().toISOString().slice(0, 10);
   const { resources } = others!;
-  return { jids, hosts: hosts.length, resources, engine, day, load: endLoad(), times, effort };
+  return {
+    node: process.version,
+    jids,
+    hosts: hosts.length,
+    resources,
+    engine,
+    day,
+    load: endLoad(),
+    times,
+    effort,
+  };
 }
 
 /** With what the first `up` of ours has made. */

@@ -7,7 +7,7 @@ import type { StartUp } from "./results";
 export async function startUp(hosts: readonly BenchHost[], rounds: number): Promise<StartUp> {
   const engine = settingFor(1);
   const [empty, ours] = [await TimedStack.floor(0, engine), await TimedStack.ours(hosts, 1, engine)];
-  const found: StartUp = { empty: [], ours: [] };
+  const found: StartUp = { node: process.version, empty: [], ours: [] };
   try {
     for (let round = 0; round < rounds; round++) {
       found.empty.push(loaded(await empty.timed(() => empty.stack.preview())));

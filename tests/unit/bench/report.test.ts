@@ -4,6 +4,7 @@ import { type Cell, cellKey, merge, none, type Results } from "../../../bench/re
 import { text } from "../../../bench/text";
 
 const cell = (changes: Partial<Cell> = {}): Cell => ({
+  node: "v24.1.0",
   jids: 100,
   hosts: 1,
   resources: 136,
@@ -34,6 +35,14 @@ test("a goal is met or missed by the medians of one run", () => {
     met: false,
   });
   expect(verdict({ cells }, /round trips/)).toMatchObject({ measured: "11", met: false });
+});
+
+test("sizes are compared where they were measured with the same Node.js", () => {
+  const hosts10 = cell({ hosts: 10, times: { floor: {}, ours: { preview: [9] }, peer: {} } });
+  expect(verdict({ cells: [cell(), hosts10] }, /^10 hosts/)).toMatchObject({ measured: "2.50 ×" });
+  expect(verdict({ cells: [cell({ node: "v20.1.0" }), hosts10] }, /^10 hosts/)).not.toHaveProperty(
+    "measured",
+  );
 });
 
 test("a goal of which nothing was measured is neither", () => {
@@ -70,6 +79,7 @@ test("a newer measurement of a size takes the place of the older one, and sizes 
 test("the page has a row per phase, with a dash where nothing was measured", () => {
   const page = report({ ...none, cells: [cell()] }, text);
   expect(page).toContain("### 100 JIDs, 1 host\n");
+  expect(page).toContain("; 2026-06-01, Node.js 24.1.0, 2.50 processes at work on average.");
   expect(page).toContain(
     "| plain `preview`; `--check --diff` | 2.00 / **3.00** / 4.00 | 3.00 / **3.60** / 9.00 | 12.0 (once) | 1.20 × | 3.33 × | 11 | 170 MB |",
   );
