@@ -3,11 +3,18 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import type { HostSettings } from "../../config/settings";
+import { wait } from "../wait";
 import { Connection } from "./connection";
 import { networkReason } from "./errors";
 import { algorithms, allAlgorithms, type Trust, trustOf } from "./host-key";
 import { type HostKey, hostKey } from "./known-hosts";
 import { Login } from "./login";
+
+/** Milliseconds before each further try where the host hung up before anybody could log in. */
+const retryAfter = [1000, 3000];
+
+/** The host closed the connection before the key exchange was done. */
+class HungUp extends Error {}
 
 /** One SSH server and how to log in to it, without what comes after that. */
 export type Endpoint = Omit<HostSettings, "sudo">;
@@ -38,7 +45,24 @@ const lacksType = ({ message }: Error) => /no matching host key format/.test(mes
 
 type LoginTries = Pick<Login, "next" | "failed" | "refusal">;
 
+/**
+ * sshd's MaxStartups drops connections at random while scanners keep it busy, as on any public host: so one that is
+ * dropped is tried again. The jump host's are tried by themselves.
+ */
 async function establish(endpoint: Endpoint, trust: Trust, login: LoginTries): Promise<Connection> {
+  const giveUp = performance.now() + endpoint.connectTimeout * 1000;
+  for (const pause of retryAfter) {
+    try {
+      return await establishOnce(endpoint, trust, login);
+    } catch (error) {
+      if (!(error instanceof HungUp) || performance.now() + pause >= giveUp) throw error;
+    }
+    await wait(pause);
+  }
+  return establishOnce(endpoint, trust, login);
+}
+
+async function establishOnce(endpoint: Endpoint, trust: Trust, login: LoginTries): Promise<Connection> {
   if (!endpoint.jump) {
     const socket = await reach(endpoint);
     return handshake(endpoint, trust, login, socket, socket);
@@ -131,22 +155,22 @@ function handshake(
     let phase: "greeting" | "key exchange" | "login" = "greeting";
     let shown: Buffer | undefined;
     let settled = false;
-    const fail = (reason: string) => {
+    const fail = (reason: string | Error) => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
       client.destroy();
       stream.destroy();
-      reject(new Error(reason));
+      reject(typeof reason === "string" ? new Error(reason) : reason);
     };
     const timer = setTimeout(() => fail(lateReason(phase, connectTimeout, user)), connectTimeout * 1000);
 
     client.on("error", (error: Error & { level?: string }) => {
       if (error.level === "agent") login.failed(error.message);
       else if (error.level === "client-authentication") fail(login.refusal());
-      else fail(closedReason(phase, error.message));
+      else fail(closed(phase, error.message));
     });
-    client.on("close", () => fail(closedReason(phase, "it closed the connection")));
+    client.on("close", () => fail(closed(phase, "it closed the connection")));
     client.once("handshake", () => {
       phase = "login";
       try {
@@ -193,10 +217,14 @@ function lateReason(phase: string, seconds: number, user: string): string {
   return `it did not finish the SSH ${phase} within ${seconds} s. See whether \`port\` is sshd's, and whether the host is overloaded`;
 }
 
-function closedReason(phase: string, reason: string): string {
+function closed(phase: string, reason: string): Error {
   if (/Too many authentication failures/.test(reason))
-    return "it refused too many keys in a row (MaxAuthTries). Remove keys from the agent, or configure privateKeyFile alone";
-  if (/before handshake|ECONNRESET|closed the connection/.test(reason) && phase !== "login")
-    return `it closed the connection before the SSH ${phase} was done. It may be overloaded (MaxStartups) or block this address (fail2ban, PerSourcePenalties)`;
-  return `${reason} (during the ${phase})`;
+    return new Error(
+      "it refused too many keys in a row (MaxAuthTries). Remove keys from the agent, or configure privateKeyFile alone",
+    );
+  if (/before handshake|ECONNRESET|EPIPE|closed the connection/.test(reason) && phase !== "login")
+    return new HungUp(
+      `it closed the connection before the SSH ${phase} was done. It may be overloaded (MaxStartups) or block this address (fail2ban, PerSourcePenalties)`,
+    );
+  return new Error(`${reason} (during the ${phase})`);
 }

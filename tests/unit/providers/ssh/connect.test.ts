@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { AuthContext } from "ssh2";
@@ -92,11 +93,55 @@ describe("what the network does", () => {
     );
   });
 
-  test("the connection is closed before a greeting", async () => {
-    const { port } = await tcp((socket) => socket.end());
-    expect(await failure(settingsFor({ port }))).toContain(
+  test.each([
+    ["tried three times at most", 20, 3],
+    ["not tried beyond the time for it", 2, 2],
+  ])("a connection that is closed before a greeting is %s", async (_, connectTimeout, tries) => {
+    let taken = 0;
+    const { port } = await tcp((socket) => {
+      taken++;
+      socket.end();
+    });
+    const reason = await failure(settingsFor({ port }, { connectTimeout }));
+    expect(taken).toBe(tries);
+    expect(reason).toContain(
       "it closed the connection before the SSH greeting was done. It may be overloaded (MaxStartups) or block this address (fail2ban, PerSourcePenalties).",
     );
+  });
+
+  /** Drops some connections like an sshd with MaxStartups, and hands the others on. */
+  const busy = async ({ port }: TestServer, drops: number) => {
+    let left = drops;
+    return tcp((socket) => {
+      if (left-- > 0) return void socket.end("Exceeded MaxStartups\r\n");
+      const behind = connect(port, "127.0.0.1").on("error", () => {});
+      behind.on("close", () => socket.destroy());
+      socket.on("close", () => behind.destroy());
+      socket.pipe(behind).pipe(socket);
+    });
+  };
+
+  test("a host that drops two connections is reached by the third", async () => {
+    const target = await server();
+    const { port } = await busy(target, 2);
+    await (await open({ ...settingsFor(target), port })).run("true", { doing: "testing" });
+    expect(target.connections()).toBe(1);
+  });
+
+  test("so is one behind a jump host, and the jump host itself", async () => {
+    const [target, bastion] = [await server(), await server()];
+    const [front, gate] = [await busy(target, 1), await busy(bastion, 1)];
+    const { sudo: _, jump: __, ...jump } = { ...settingsFor(bastion), port: gate.port };
+    await (await open({ ...settingsFor(target, { jump }), port: front.port })).run("true", {
+      doing: "testing",
+    });
+    expect([target.connections(), bastion.connections()]).toEqual([1, 2]);
+  });
+
+  test("a refused login is not tried again", async () => {
+    const target = await server({ authenticate: (context) => context.reject() });
+    expect(await failure(settingsFor(target))).toContain("the host refused the login of root");
+    expect(target.connections()).toBe(1);
   });
 
   test("the login is never answered", async () => {
