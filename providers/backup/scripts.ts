@@ -44,7 +44,7 @@ mkdir -p "$STAGE/links" "$STAGE/etc"
 # Indexes of lists are made anew by Prosody; what ends in ~ is being written. A directory may be a link to another disk.
 files() {
   find -L . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -path ./.prosody-pulumi-storage -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
-    sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || true
+    sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || [ $? = 1 ] # there is none; otherwise the disk is full
 }
 # What is on another file system can't be linked.
 take() {
@@ -74,7 +74,9 @@ while read -r size file; do
 done < "$STAGE/.sizes"
 find . -type f -print0 | xargs -0r cp -al --parents -t "$STAGE/data"
 cd /
-cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>/dev/null || true
+# A link that leads nowhere is no failure, a full disk is.
+missing=$(cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>&1) ||
+  ! echo "$missing" | grep -e 'No space left' -e 'quota exceeded' -e 'Read-only' -e 'Input/output error' >&2 || exit 1
 [ -d "$STAGE$CONFIG" ]
 mkdir "$STAGE/archives"
 if [ -d ${archives} ]; then
@@ -145,7 +147,12 @@ aside=yes
 find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec chown -R prosody:prosody {} +
 ! command -v restorecon >/dev/null || restorecon -R . || true
 mkdir -p -m 700 ${archives}
-[ ! -d "$stage/archives" ] || find "$stage/archives" -type f -exec cp -an -t ${archives} {} +
+[ ! -d "$stage/archives" ] || find "$stage/archives" -type f -exec sh -euc '
+  for file in "$@"; do
+    to=${archives}/\${file##*/}
+    # In one step: on a full disk, half a copy would pass for the archive in the next restore.
+    [ -e "$to" ] || { cp -a "$file" "$to.part"; mv "$to.part" "$to"; }
+  done' sh {} +
 [ -z "\${LOAD:-}" ] || sh -c "$LOAD"
 rm -rf "$old"
 if [ -n "$stopped" ]; then

@@ -41,7 +41,7 @@ full() {
   [ "\${room:-1024}" -ge 1024 ] || echo "; there is no room left on the disk of \${base:-/var/lib/prosody}"
 }
 refuse() { echo "$*$(full)" >&2; exit ${refused}; }
-mkdir -p ${archives}
+mkdir -p ${archives} || refuse "the archives can't be written"
 ${lock}
 # Databases that this program may empty: those that it fills; and, with a digest of what each had, those that it moved
 # data out of, which nobody else may have written to since.
@@ -102,7 +102,7 @@ fi
 [ -n "$base" ] || refuse "the configuration in force can't be read, so the data can't be moved; put it right first, without another storage"
 others=$(printf '%s\\n%s\\n' "$old" "$new" | sed -n 's/^other //p' | sort -u | paste -sd, | sed 's/,/, /g')
 [ -z "$others" ] || refuse "no move brings along what these storages keep: $others. Bring it to files first, by their own tools or prosody-migrator, with a configuration that has internal in their place"
-touch "$filled"
+touch "$filled" || refuse "it can't be noted which databases this program fills"
 reason=$(storage probe ${stagedFile} 2>&1) || refuse "the new storage can't be used: $reason"
 held=$(printf '%s\\n' "$reason" | sed -n 's/^holds [0-9]* //p')
 foreign=$(printf '%s\\n' "$held" | sed '/^$/d' | grep -vxF -f "$filled")
@@ -139,18 +139,17 @@ trap 'exit 1' HUP INT TERM PIPE
 [ "$active" != active ] || start_later
 systemctl stop prosody
 rm -rf "$copy"
-echo "$copy" > ${copyNote}
+echo "$copy" > ${copyNote} || refuse "it can't be noted where the copy of the data is"
 install -d -m 0700 -o prosody -g prosody "$copy"
 told=$(storage export ${mainFile} "$copy" | data)
 before=$(after data "$told")
 [ -n "$before" ] || refuse "the old storage can't be read"
 is_as_left || refuse "somebody writes to the database of the new storage ($foreign): give another"
 cleared=$(storage clear ${stagedFile}) || refuse "the database of the new storage can't be emptied"
-printf '%s\\n' "$cleared" | sed '/^$/d' | grep -vxF -f "$filled" >> "$filled"
+printf '%s\\n' "$cleared" | sed '/^$/d' | grep -vxF -f "$filled" >> "$filled" || [ $? = 1 ] || refuse "it can't be noted which databases this program fills"
 # Files are made beside those that are there, which may belong to the old storage, too: it counts until all has come.
 fresh="$copy/.new"
-install -d -m 0700 -o prosody -g prosody "$fresh"
-databases "$new" > "$copy/.databases"
+install -d -m 0700 -o prosody -g prosody "$fresh" && databases "$new" > "$copy/.databases" || refuse "the copy of the data can't be written"
 # A database that both are in keeps what the new one has elsewhere.
 databases "$old" | while read -r name; do
   grep -qxF "$name" "$copy/.databases" || continue
@@ -185,15 +184,14 @@ if in_files "$new"; then
   ( cd "$fresh" && files -print0 | xargs -0r sh -c 'cp -al "$@" 2>/dev/null || cp -a "$@"' cp --remove-destination --parents -t "$base" ) || refuse "the files can't be written"
   # What the old storage may have, and the new one has elsewhere, goes at the end.
   while read -r file; do
-    [ -e "$fresh/$file" ] || if [ -e "$copy/$file" ]; then echo "$file" >> "$copy/.left"; else rm -f "$file"; fi
+    [ -e "$fresh/$file" ] || if [ -e "$copy/$file" ]; then echo "$file" >> "$copy/.left" || refuse "the files can't be written"; else rm -f "$file"; fi
   done < "$copy/.replaced"
   cd /
 fi
 rm -rf "$fresh" "$copy/.replaced" "$copy/.databases"
 rm -f "$copy/.reason"
-after database "$told" > "$copy/.digests"
+after database "$told" > "$copy/.digests" && echo "$old" > "$copy/.places" || refuse "the copy of the data can't be written"
 sync
-echo "$old" > "$copy/.places"
 : > ${movedMark}
 done=yes
 `;
@@ -224,7 +222,7 @@ if [ -f "$copy/.places" ] && [ "$(cat "$copy/.places")" != "$new" ]; then
   [ -e "$copy/.digests" ] || : > "$copy/.digests"
   while IFS= read -r line; do
     printf '%s\\n' "$new" | sed 's/{.*//' | grep -qxF "\${line#* }" && continue
-    grep -vxF "\${line#* }" "$filled" > "$filled.new" || true
+    grep -vxF "\${line#* }" "$filled" > "$filled.new" || [ $? = 1 ]
     echo "$line" >> "$filled.new"
     mv "$filled.new" "$filled"
   done < "$copy/.digests"

@@ -112,9 +112,9 @@ find .staged -type d -exec chgrp prosody {} + -exec chmod 0750 {} + || exit 1
 find .staged -type d | while read -r staged; do
   live=${directory}\${staged#.staged}
   for entry in "$live"/*; do
-    there "$entry" && ! there "$staged/\${entry##*/}" && ln -s "$entry" "$staged/\${entry##*/}"
+    there "$staged/\${entry##*/}" || ! there "$entry" || ln -s "$entry" "$staged/\${entry##*/}" || exit 1
   done
-done
+done || exit 1
 for file in $dropped; do rm ".staged/$file"; done
 `;
 
@@ -143,8 +143,7 @@ if ! [ -d .previous ]; then
   mkdir .previous.new && echo "$service" > .previous.new/service || exit 1
   previous=.previous.new
 fi
-mkdir -p $previous/files
-touch $previous/absent
+mkdir -p $previous/files && touch $previous/absent || exit 1
 echo "$files" | while read -r kind file; do
   there "$previous/files/$file" || grep -qxF "$file" $previous/absent && continue
   if there "$file"; then
@@ -163,7 +162,7 @@ echo "$files" | while read -r kind file; do
     case $file in */*) [ -d "\${file%/*}" ] || install -d -m 0750 -o root -g prosody "\${file%/*}";; esac
     mv -fT ".staged/$file" "$file" || exit 1
   else
-    rm -f "$file"
+    rm -f "$file" || exit 1
   fi
 done || exit 1
 rm -rf .staged
@@ -200,20 +199,19 @@ export const settle = `${shared}
 read -r end
 from=.previous/files
 [ -d .previous ] || from=.
-mkdir -p "$original/files"
-touch "$original/absent"
+mkdir -p "$original/files" && touch "$original/absent" || exit 1
 while read -r kind file; do
   if [ "$kind" = drop ]; then
-    rm -f "$original/files/$file"
-    grep -vxF "$file" "$original/absent" > "$original/absent.new"
-    mv "$original/absent.new" "$original/absent"
+    # What a full disk cuts off would have a destroy leave files of the stack behind.
+    grep -vxF "$file" "$original/absent" > "$original/absent.new" || [ $? = 1 ] || exit 1
+    mv "$original/absent.new" "$original/absent" && rm -f "$original/files/$file" || exit 1
   elif ! there "$original/files/$file" && ! grep -qxF "$file" "$original/absent"; then
     if there "$from/$file"; then
       case $file in */*) mkdir -p "$original/files/\${file%/*}";; esac
       # In one step: on a full disk, half a copy would pass for the original in the next up.
       cp -a "$from/$file" "$original/part" && mv -fT "$original/part" "$original/files/$file" || exit 1
     else
-      echo "$file" >> "$original/absent"
+      echo "$file" >> "$original/absent" || exit 1
     fi
   fi
 done
@@ -248,7 +246,7 @@ ${inspect}`;
 export const archive = `${shared}${pack}
 [ -d "$original" ] || exit 0
 archive=${archiveDirectory}/configuration-$(date -u +%Y%m%dT%H%M%SZ).tar.gz
-while read -r file; do there "$file" && echo "etc/prosody/$file"; done > "$original/archived"
+while read -r file; do ! there "$file" || echo "etc/prosody/$file" || exit 1; done > "$original/archived" || exit 1
 pack "$archive" -C / -T "$original/archived" && rm "$original/archived" && echo "$archive"
 `;
 

@@ -65,7 +65,7 @@ ${raw(state.domain || hasCopies(files.get(config)) ? putCopiesBack : "")}
   [ ! -e ${originals.config} ] || mv ${originals.config} ${originals.config}"-$(date -u +%Y%m%dT%H%M%SZ)"
   exit 0
 }
-if there ${originals.config}; then mv -fT ${originals.config} ${config}; else rm -f ${config}; fi
+if there ${originals.config}; then mv -fT ${originals.config} ${config}; else rm -f ${config}; fi || exit 1
 systemctl try-restart coturn.service || true`,
       { doing: "putting coturn's configuration back", timeout: 100, changes: true },
     );

@@ -68,3 +68,70 @@ test("a backup has the archives of deleted accounts, also where their directory 
     fs.rmSync(scratch, { recursive: true });
   }
 });
+
+describe("a full disk", () => {
+  let scratch: string;
+  const at = (name: string) => path.join(scratch, name);
+  const write = (name: string, text = "") => {
+    fs.mkdirSync(path.dirname(at(name)), { recursive: true });
+    fs.writeFileSync(at(name), text);
+  };
+  /** A program that fails once, if it is called with such arguments. */
+  const failing = (name: string, pattern: string, how: string) => {
+    write(
+      `bin/${name}`,
+      `#!/bin/sh\ncase "$*" in ${pattern}) [ -e ${scratch}/failed ] || { touch ${scratch}/failed; ${how}; };; esac\nexec /bin/${name} "$@"\n`,
+    );
+    fs.chmodSync(at(`bin/${name}`), 0o755);
+  };
+  const run = (script: string, env = {}) =>
+    spawnSync("sh", ["-c", script.replaceAll(archives, at("archives"))], {
+      env: { ...process.env, PATH: `${at("bin")}:${process.env.PATH}`, ...env },
+      encoding: "utf8",
+    }).status;
+
+  beforeEach(() => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-full-"));
+    write("bin/systemctl", "#!/bin/sh\necho 0\n");
+    write("bin/chown", "#!/bin/sh\n");
+    for (const name of ["systemctl", "chown"]) fs.chmodSync(at(`bin/${name}`), 0o755);
+  });
+  afterEach(() => fs.rmSync(scratch, { recursive: true }));
+
+  test.each([
+    ["list of files", "grep", "*-f*", "exit 2"],
+    [
+      "configuration",
+      "cp",
+      "*preserve=all*",
+      'mkdir -p "$STAGE$CONFIG"; echo "cp: No space left on device" >&2; exit 1',
+    ],
+  ])("makes no backup without parts of its %s", (_, name, pattern, how) => {
+    const collecting = () => {
+      for (const file of ["data/stage/manifest.json", "data/stage/.sqlite", "config/a", "data/one/a.dat"])
+        write(file);
+      fs.mkdirSync(at("data/stage/data"));
+      const env = { STAGE: at("data/stage"), DATA: at("data"), CONFIG: at("config"), STOP: "false" };
+      return run(`exec 3>${at("backup.tar.gz")}\n${collect}`, env);
+    };
+    failing(name, pattern, how);
+    expect(collecting()).not.toBe(0);
+    fs.symlinkSync("nowhere", at("config/link"));
+    expect(collecting()).toBe(0);
+  });
+
+  test("leaves no half archive for the next restore to take for a whole one", () => {
+    const restoring = () => {
+      write("data/.prosody-pulumi-restore/archives/a@example.com-1.tar.gz", "whole");
+      return run(place(at("data")));
+    };
+    failing(
+      "cp",
+      "*example.com*",
+      '[ ! -d "$3" ] || set -- . . "$3/a@example.com-1.tar.gz"; printf half > "$3"; exit 1',
+    );
+    expect(restoring()).not.toBe(0);
+    expect(restoring()).toBe(0);
+    expect(fs.readFileSync(at("archives/a@example.com-1.tar.gz"), "utf8")).toBe("whole");
+  });
+});
