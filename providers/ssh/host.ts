@@ -174,7 +174,7 @@ export class SshHost implements Host {
         if (this.#running > 0) giveUp = performance.now() + retryFor;
         const again =
           error instanceof NotStarted && (link.connection.lost ? !reconnected : performance.now() < giveUp);
-        if (!again) throw this.#error(script, options, startFailure(error as Error));
+        if (!again) throw this.#error(script, { doing: options.doing }, startFailure(error as Error));
         if (link.connection.lost) reconnected = true;
         else await wait(pause);
       } finally {
@@ -223,7 +223,7 @@ export class SshHost implements Host {
     if (code === undefined)
       throw this.#error(
         script,
-        options,
+        { doing: options.doing },
         `was cut off (${connection.lost ?? "the session ended"}); it is not known how far it came`,
         stderr,
       );
