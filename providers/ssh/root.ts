@@ -88,6 +88,11 @@ export function parseProbe(stdout: string, user: string, sudo: false | { passwor
         : `a login script of ${user} prints text in sessions without a terminal: ${JSON.stringify(before!.slice(0, 200))}. Begin ~/.bashrc (or what the shell reads) with \`[ -t 0 ] || return\``,
     );
   const [uid, shell, ...said] = answer.trimEnd().split("\n");
+  // As no command may take the place of such a shell, all scripts would fail.
+  if (/\/r(?:ba|k|z)sh$/.test(shell ?? ""))
+    throw new Error(
+      `the login shell of ${user} is ${shell}, which is restricted. Give the user a normal shell (chsh -s /bin/sh ${user})`,
+    );
   const encode = shell?.endsWith("csh") ?? false;
   if (uid === "0") return { root: "login", encode };
   if (sudo === false) throw new Error(`${user} is not root. Set \`sudo: true\`, or log in as root`);

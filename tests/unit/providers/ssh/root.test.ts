@@ -115,6 +115,15 @@ describe("the probe's answer", () => {
     ).toEqual([true, true, false]);
   });
 
+  test("a restricted shell is refused, of root, too", () => {
+    for (const uid of ["0", "1000"])
+      expect(refusal(`${uid}\n/bin/rbash\n0\n`)).toBe(
+        "the login shell of admin is /bin/rbash, which is restricted. Give the user a normal shell (chsh -s /bin/sh admin)",
+      );
+    const restricted = spawnSync("bash", ["-r", "-c", rootCommand("true", login, "1-2", 60)]);
+    expect(restricted.status).not.toBe(0);
+  });
+
   test.each([
     ["no sudo wanted", "1000\n/bin/sh\n", false, "admin is not root. Set `sudo: true`, or log in as root"],
     [
