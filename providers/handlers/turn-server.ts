@@ -240,6 +240,10 @@ async function restart(
       return previous ? [{ ...previous, path }] : [];
     }),
   );
+  await removeFiles(
+    host,
+    written.flatMap(({ path }) => (before.get(path) ? [] : [path])),
+  );
   await host.run("systemctl reset-failed coturn.service; systemctl restart coturn.service || true", {
     doing: "restarting coturn with its previous configuration",
     timeout: 100,

@@ -228,6 +228,18 @@ describe("the server", () => {
     expect(host.files.get(config)!.content).toBe(there[config]!.content);
   });
 
+  test("no copy of the key is left where the first configuration with TLS does not run", async () => {
+    const text = file(withHostLines(without.config, secret, addresses));
+    const host = hostWith({ files: { ...source, [config]: text } });
+    host.answers.set(restartScript, { code: 1, stdout: "" });
+    const update = () => turnServerHandler.update(host, { ...without, addresses }, inputs);
+    await expect(update()).rejects.toThrow("the previous one is back");
+    expect([...host.files.keys()].sort()).toEqual([...Object.keys(source), mark, config].sort());
+    host.answers.set(restartScript, "");
+    expect(await update()).toEqual(state);
+    expect(host.files.get("/etc/turnserver/tls.key")).toMatchObject(there["/etc/turnserver/tls.key"]);
+  });
+
   describe("a certificate that somebody has in the place of the copies", () => {
     const theirs = {
       "/etc/turnserver/tls.crt": { content: "their chain", mode: "0644" },
