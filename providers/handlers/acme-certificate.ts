@@ -195,10 +195,12 @@ async function prepare(
     });
 }
 
-const trustAuthority = sh`cat ${raw("$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null | head -n 1)")} ${caFiles.own} > ${caFiles.all}
+/** What does not come about whole, as on a full disk, is not there for the next preview. */
+const trustAuthority = sh`give_up() { rm -f ${caFiles.own} ${caFiles.all}; exit 1; }
+cat ${raw("$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null | head -n 1)")} ${caFiles.own} > ${caFiles.all} || give_up
 for directory in ${dropIns}; do
   mkdir -p "$directory"
-  printf '[Service]\nEnvironment=REQUESTS_CA_BUNDLE=%s\n' ${caFiles.all} > "$directory/prosody-pulumi.conf"
+  printf '[Service]\nEnvironment=REQUESTS_CA_BUNDLE=%s\n' ${caFiles.all} > "$directory/prosody-pulumi.conf" || give_up
 done
 systemctl daemon-reload`;
 

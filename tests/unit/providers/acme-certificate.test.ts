@@ -1,5 +1,16 @@
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
-import { adoptedMark, hookFile, type Lineage, lineages, retryFiles } from "../../../providers/facts/lineages";
+import {
+  adoptedMark,
+  caFiles,
+  hookFile,
+  type Lineage,
+  lineages,
+  retryFiles,
+} from "../../../providers/facts/lineages";
 import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
 import { pendingMark } from "../../../providers/load-certificates";
 import { luaScript } from "../../../providers/lua";
@@ -256,4 +267,27 @@ test("names and addresses that certbot would take for options never get there", 
     directory: "ftp://x",
   });
   expect(problems.map(({ property }) => property)).toEqual(["names", "email", "directory"]);
+});
+
+test("whom to trust is not taken for told where the disk had no room for it", async () => {
+  const host = hostWith(good);
+  await acmeCertificateHandler.update(host, state, { ...inputs, ca: "an authority" });
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-trust-"));
+  const own = path.join(scratch, path.basename(caFiles.own));
+  try {
+    fs.mkdirSync(path.join(scratch, "systemd"));
+    fs.writeFileSync(own, "an authority");
+    const script = host.changes
+      .find((each) => each.includes("REQUESTS_CA_BUNDLE=%s"))!
+      .replaceAll("/etc/letsencrypt", scratch)
+      .replaceAll("/etc/systemd/system", path.join(scratch, "systemd"))
+      .replace("systemctl daemon-reload", ":");
+    const run = (room: string) =>
+      spawnSync("sh", ["-c", `trap '' XFSZ; ulimit -f ${room}; ${script}`]).status;
+    expect(run("unlimited")).toBe(0);
+    expect(run("0")).not.toBe(0);
+    expect(fs.existsSync(own)).toBe(false);
+  } finally {
+    fs.rmSync(scratch, { recursive: true });
+  }
 });
