@@ -31,7 +31,7 @@ export interface HostFacts {
   /** Exit code and text of `prosodyctl check config`. */
   code: number;
   text: string;
-  /** Output of `ss -Hltnp`. */
+  /** Output of `ss -Hltnp`, with `,service=…` after each process that belongs to one. */
   listening: string;
   /** Main process of the service, 0 when it is stopped. */
   pid: number;

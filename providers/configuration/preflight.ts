@@ -85,10 +85,11 @@ function clashes(ports: WantedPort[]): string[] {
 function foreign(ports: WantedPort[], listening: string, pid: number): string[] {
   const taken = listening.split("\n").flatMap((line) => {
     const [, , , local] = line.split(/\s+/);
-    const users = [...line.matchAll(/\("([^"]*)",pid=(\d+)/g)];
+    const users = [...line.matchAll(/\("([^"]*)",pid=(\d+)(?:,service=([^,)]+))?/g)];
     if (!local || users.some(([, , user]) => Number(user) === pid && pid > 0)) return [];
     const colon = local.lastIndexOf(":");
-    const user = users[0] ? `${users[0][1]} (process ${users[0][2]})` : "another process";
+    const [, name, process, service] = users[0] ?? [];
+    const user = name ? `${name} (process ${process}${service ? ` of ${service}` : ""})` : "another process";
     return [
       { interface: local.slice(0, colon).replace(/[[\]]/g, ""), port: Number(local.slice(colon + 1)), user },
     ];

@@ -1,3 +1,4 @@
+import { listeningSockets, servicesIn } from "../holders";
 import type { Fact } from "../host";
 
 /** Where a host has coturn, and by which addresses it is reached. */
@@ -8,7 +9,7 @@ export interface Coturn {
   group: string;
   /** The host's own addresses, without those of loopback, link, and bridges of its containers and virtual machines. */
   addresses: string[];
-  /** Ports that other programs have, as "udp 3478" → name of the program. */
+  /** Ports that other programs have, as "udp 3478" → name of the program, and its service. */
   taken: Record<string, string>;
 }
 
@@ -44,19 +45,22 @@ ip -o address show scope global | grep -vw temporary | while read -r _ device _ 
   [ ! -d /sys/class/net/"$device"/bridge ] || leadsOut "$device" || continue
   echo "address \${address%/*}"
 done
-ss -Hltunp | while read -r protocol _ _ _ local _ users; do echo "port $protocol \${local##*:} $users"; done`,
+${listeningSockets("-Hltunp")}`,
   parse(stdout) {
     const after = (label: string) =>
       [...stdout.matchAll(new RegExp(`^${label} (.+)$`, "gm"))].map(([, rest]) => rest!);
-    const ports = after("port").map((line) => /^(\w+) (\d+) (?:users:\(\("([^"]*)")?/.exec(line) ?? []);
+    const services = servicesIn(stdout);
+    const sockets = /^(tcp|udp) +\S+ +\d+ +\d+ +\S*:(\d+) +\S+ *(?:users:\(\("([^"]*)",pid=(\d+))?/gm;
+    const named = (program = "another program", pid = "") =>
+      services.has(pid) ? `${program} (${services.get(pid)})` : program;
     return {
       config: after("config")[0] ?? "",
       group: after("group")[0] ?? "",
       addresses: [...new Set(after("address"))].sort(),
       taken: Object.fromEntries(
-        ports
+        [...stdout.matchAll(sockets)]
           .filter(([, , , program]) => program !== "turnserver")
-          .map(([, protocol, port, program]) => [`${protocol} ${port}`, program ?? "another program"]),
+          .map(([, protocol, port, program, pid]) => [`${protocol} ${port}`, named(program, pid)]),
       ),
     };
   },

@@ -14,6 +14,7 @@ import {
 import { forget, note } from "../facts/opened-ports";
 import type { FirewallPortsInputs, FirewallPortsState, Opened, Openness } from "../firewall-ports";
 import type { Handler } from "../handler";
+import { listeningSockets, servicesIn } from "../holders";
 import type { Host } from "../host";
 import { quote, sh } from "../ssh/quote";
 
@@ -196,13 +197,17 @@ async function refuseForward(host: Host, zone: string, others: string[], opening
     throw new Error(
       `zone ${zone} forwards ${opening.port} elsewhere already (${other}). Remove that (firewall-cmd --zone=${zone} --remove-forward-port=${other}, and again with --permanent), or set prosody:firewall.https443 to false.`,
     );
-  const { stdout } = await host.run(sh`ss -Hltnp sport = ${`:${number}`}`, {
+  const { stdout } = await host.run(listeningSockets(`-Hltnp sport = :${Number(number)}`), {
     doing: `looking who listens on port ${number}`,
   });
-  const taken = stdout.split("\n").find((line) => line && !/ (127\.[\d.]+|\[::1\]):\d+ /.test(line));
+  const taken = stdout
+    .split("\n")
+    .find((line) => line.startsWith("LISTEN ") && !/ (127\.[\d.]+|\[::1\]):\d+ /.test(line));
+  const [, program = "another program", pid = ""] = /"([^"]+)",pid=(\d+)/.exec(taken ?? "") ?? [];
+  const service = servicesIn(stdout).get(pid);
   if (taken)
     throw new Error(
-      `${/"([^"]+)"/.exec(taken)?.[1] ?? "another program"} serves port ${number} on the host, and a forward would take it away. Stop that, let it pass on what is for Prosody, or set prosody:firewall.https443 to false.`,
+      `${program}${service ? ` (${service})` : ""} serves port ${number} on the host, and a forward would take it away. Stop that, let it pass on what is for Prosody, or set prosody:firewall.https443 to false.`,
     );
 }
 

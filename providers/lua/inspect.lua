@@ -21,6 +21,17 @@ local checking = check and begin(("'%s' --config '%s' check config"):format(pros
 local listening = check and begin "ss -Hltnp"
 local main_pid = check and begin "systemctl show prosody --property MainPID --value"
 
+-- What `ss` says, with the service of each process: few know what beam.smp is.
+local function with_services(sockets)
+  return (sockets:gsub("pid=(%d+)", function(pid)
+    local groups, service = io.open("/proc/" .. pid .. "/cgroup"), nil
+    if not groups then return end
+    for name in groups:read("*a"):gmatch "[^/:\n]+%.service" do service = name end
+    groups:close()
+    return service and ("pid=%s,service=%s"):format(pid, service)
+  end))
+end
+
 -- Prosody's libraries, too, end the process when they can't read the configuration.
 local exit = os.exit
 function os.exit(...)
@@ -28,7 +39,7 @@ function os.exit(...)
   local text = checking:read("*a")
   local _, _, code = checking:close()
   io.write("\n@host ", json {
-    code = code or 0, text = text, listening = listening:read("*a"), pid = tonumber((main_pid:read("*a"))) or 0,
+    code = code or 0, text = text, listening = with_services(listening:read("*a")), pid = tonumber((main_pid:read("*a"))) or 0,
   }, "\n")
   exit(...)
 end

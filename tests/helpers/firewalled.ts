@@ -25,7 +25,7 @@ export class Firewalled extends FakeHost {
       if (this.isKilled) throw new Error("killed");
       return { stdout: this.#print(/^zone=(\S+)/m.exec(script)![1]!.replace("''", "")), stderr };
     });
-    this.answers.set("/^ss /", "");
+    this.answers.set("/ss -Hltnp/", "");
   }
 
   /** As firewalld prints it. */

@@ -52,7 +52,11 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
       ],
       ["no shell", { global: 'modules_disabled = { "admin_shell" }' }, /admin_shell is not among/],
       ["a port given twice", { global: "s2s_ports = { 5222 }" }, /port 5222 is given to c2s and to s2s/],
-      ["a port of another process", { c2s: 22 }, /port 22 of c2s is taken by sshd \(process \d+\)/],
+      [
+        "a port of another process",
+        { c2s: 22 },
+        /port 22 of c2s is taken by sshd \(process \d+ of sshd?\.service\)/,
+      ],
     ];
 
     test.each(refusals)(

@@ -201,7 +201,9 @@ describe.each(allReleases)("firewalld on %s", (release) => {
       "systemd-run -q --unit=web systemd-socket-activate --listen=443 cat; until ss -Hltn | grep -q :443; do sleep .05; done",
     );
     const forward = ["443/tcp to 5222"];
-    await expect(create(forward)).rejects.toThrow(/^systemd-socket-\S* serves port 443 on the host/);
+    await expect(create(forward)).rejects.toThrow(
+      /^systemd-socket-\S* \(\S+\.service\) serves port 443 on the host/,
+    );
     await host.shell("systemctl stop web; firewall-cmd -q --add-forward-port=port=443:proto=tcp:toport=8080");
     await expect(create(forward)).rejects.toThrow(
       /^zone public forwards 443\/tcp elsewhere already \(port=443:proto=tcp:toport=8080:toaddr=\)\. Remove that/,

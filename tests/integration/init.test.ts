@@ -119,7 +119,7 @@ describe("npm run init", () => {
     expect(text).toContain("The two differ.");
     expect(text).toContain("  Debian GNU/Linux 13 (trixie): has Prosody 13.0.");
     expect(text.match(/^! Port .*/gm)).toEqual([
-      "! Port 5269/tcp is taken by python3. Stop it, or choose another port: pulumi config set --path prosody:ports.server PORT.",
+      "! Port 5269/tcp is taken by python3 (squatter.service). Stop it, or choose another port: pulumi config set --path prosody:ports.server PORT.",
     ]);
     const zone = /^\$ORIGIN example\.test\.\n((?:.* IN .*\n)+)/m.exec(text)![1]!;
     expect(

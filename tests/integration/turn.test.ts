@@ -210,7 +210,7 @@ describe.each(allReleases)("calls on %s", (release) => {
     const { code, text } = await stack.up();
     expect({ failed: code !== 0, text }).toEqual({
       failed: true,
-      text: expect.stringMatching(/13478\/tcp is taken by systemd-socket/),
+      text: expect.stringMatching(/13478\/tcp is taken by systemd-socket\S* \(taken\.service\)/),
     });
     expect(await pid("coturn")).toBe(before);
     await host.exec("systemctl stop taken");

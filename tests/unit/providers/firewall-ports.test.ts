@@ -96,7 +96,7 @@ wait
     const ports = ["5222/tcp", "5281/tcp", "443/tcp to 5281"];
     const host = new Firewalled(structuredClone(rules));
     host.isKilled = true;
-    host.answers.set("/^ss /", "");
+    host.answers.set("/ss -Hltnp/", "");
     host.answers.set(
       firewalld().script,
       'sshd 22\nstate running\nzone public\nruntime {"data":[{}]}\npermanent {"data":[{}]}\n',
@@ -145,10 +145,15 @@ wait
   test("a forward that would take a served port away is refused before anything is opened, one of the loopback interface is not", async () => {
     const host = new Firewalled();
     const ports = ["5222/tcp", "443/tcp to 5281"];
-    host.answers.set("/^ss /", 'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=6))\n');
-    await expect(create(host, ports)).rejects.toThrow(/^nginx serves port 443 on the host, and a forward/);
+    host.answers.set(
+      "/ss -Hltnp/",
+      'LISTEN 0 511 *:443 *:* users:(("nginx",pid=7,fd=6))\n/proc/7/cgroup:proxy.service\n',
+    );
+    await expect(create(host, ports)).rejects.toThrow(
+      /^nginx \(proxy\.service\) serves port 443 on the host, and a forward/,
+    );
     expect(host.changes).toEqual([]);
-    host.answers.set("/^ss /", 'LISTEN 0 511 127.0.0.1:443 0.0.0.0:* users:(("x",pid=7,fd=6))\n');
+    host.answers.set("/ss -Hltnp/", 'LISTEN 0 511 127.0.0.1:443 0.0.0.0:* users:(("x",pid=7,fd=6))\n');
     expect((await create(host, ports)).ports).toEqual(all(ports, "open"));
   });
 });

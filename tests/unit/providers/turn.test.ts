@@ -14,7 +14,7 @@ const lines = (more = "") => `config ${config}
 group turnserver
 address 10.0.0.5
 address 2001:db8::5
-port udp 3478 users:(("turnserver",pid=7,fd=1))
+udp UNCONN 0 0 0.0.0.0:3478 0.0.0.0:* users:(("turnserver",pid=7,fd=1))
 ${more}`;
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const own = certified({ subject: "example.test", names: ["turn.example.test"] });
@@ -212,9 +212,12 @@ describe("the server", () => {
 
   test("a port that another program has is refused before anything changes", async () => {
     const host = hostWith({ files: source });
-    host.answers.set(coturn.script, lines('port tcp 5349 users:(("nginx",pid=1,fd=3))\n'));
+    host.answers.set(
+      coturn.script,
+      lines('tcp LISTEN 0 511 *:5349 *:* users:(("beam.smp",pid=1,fd=3))\n/proc/1/cgroup:ejabberd.service\n'),
+    );
     await expect(turnServerHandler.create(host, inputs)).rejects.toThrow(
-      "coturn's port 5349/tcp is taken by nginx; nothing was changed. Stop that, or choose another port (prosody:ports.turn, prosody:ports.turnTls).",
+      "coturn's port 5349/tcp is taken by beam.smp (ejabberd.service); nothing was changed. Stop that, or choose another port (prosody:ports.turn, prosody:ports.turnTls).",
     );
     expect(host.changes).toEqual([]);
   });

@@ -6,8 +6,10 @@ const debian = 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (tr
 const fedora = 'ID=fedora\nVERSION_ID=42\nPRETTY_NAME="Fedora Linux 42"\n';
 const sockets = `config /etc/turnserver.conf
 address 10.77.3.2
-port tcp 22 users:(("sshd",pid=73,fd=6))
-port udp 3478 users:(("turnserver",pid=9,fd=6))
+tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=73,fd=6))
+udp UNCONN 0 0 [::]:3478 [::]:* users:(("turnserver",pid=9,fd=6))
+tcp LISTEN 0 128 *:80 *:*
+/proc/73/cgroup:ssh.service
 `;
 const host = (answers: Record<string, string>) =>
   new FakeHost({
@@ -24,7 +26,7 @@ describe("what a host is like", () => {
       candidate: "13.0.1-1+deb131u",
       isRunning: false,
       addresses: ["10.77.3.2"],
-      taken: { "tcp 22": "sshd" },
+      taken: { "tcp 22": "sshd (ssh.service)", "tcp 80": "another program" },
     });
     const unknown = host({ "/os-release/": debian, "/apt-cache/": "(none)\n" });
     expect((await survey(unknown)).candidate).toBeUndefined();
