@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { asciiDomain } from "../../config/domain-name";
 import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
 import type { Found, Mode } from "../configuration/found";
 import { moveTime } from "../configuration/migration";
@@ -6,8 +8,11 @@ import { directory, mainFile } from "../configuration/scripts";
 import { fits } from "../configuration/server";
 import { survey } from "../configuration/survey";
 import { adopt, change, type Target } from "../configuration/transaction";
+import { accounts } from "../facts/accounts";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
+import { loseAccess, losesAccess, virtualHosts } from "../stranded";
+import { warnOnce } from "../warn";
 
 /** Prosody's configuration files: a transaction over all of them, up to the server that runs them. */
 export const configurationHandler: Handler<ConfigurationInputs, ConfigurationState> = {
@@ -28,6 +33,11 @@ export const configurationHandler: Handler<ConfigurationInputs, ConfigurationSta
       for (const [path, file] of Object.entries(group))
         problems.push(...flaws(path, file).map((reason) => ({ property, reason })));
     return problems;
+  },
+
+  diff(state, inputs) {
+    for (const domain of leaving(mainHosts(state), inputs)) warnOnce(losesAccess(state.server, domain));
+    return configurationHandler.inputs.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
   },
 
   async create(host, inputs) {
@@ -60,8 +70,32 @@ async function bring(host: Host, inputs: ConfigurationInputs, former: string[]):
     return state;
   }
   for (const path of dropped) wanted[path] = "original";
+  if (former.length === 0) await warnOfOthers(host, inputs, found);
   const warnings = await change(host, wanted, Object.keys(inputs.secrets), found);
   return { ...inputs, live: true, warnings };
+}
+
+const mainHosts = ({ files }: ConfigurationInputs) => virtualHosts(files[mainFile]?.content ?? "");
+
+const leaving = (before: string[], wanted: ConfigurationInputs) =>
+  before.filter((domain) => !mainHosts(wanted).includes(domain));
+
+/** The virtual host of the distributions' own configuration, which nobody uses. */
+const packaged = "localhost";
+
+/** What a preview can't know: who has an account in a server that is taken over. */
+async function warnOfOthers(host: Host, inputs: ConfigurationInputs, { model }: Found): Promise<void> {
+  const before = Object.entries(model?.hosts ?? {}).flatMap(([name, { component }]) =>
+    component || name === packaged ? [] : [name],
+  );
+  const domains = leaving(before, inputs);
+  if (domains.length === 0) return;
+  const all = await host.fact(accounts).catch(() => undefined); // a remark that is no reason to give up
+  const jids = all?.known ? [...all.verifiers.keys()] : [];
+  for (const domain of domains) {
+    const count = jids.filter((jid) => jid.endsWith(`@${asciiDomain(domain)}`)).length;
+    if (count > 0) warnOnce(loseAccess(inputs.server, domain, count));
+  }
 }
 
 async function look(

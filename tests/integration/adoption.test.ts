@@ -37,6 +37,19 @@ describe("a server that runs already, on Debian trixie", () => {
       "cd / && find etc/prosody var/lib/prosody -type f ! -name cron.dat | sort | xargs md5sum; systemctl show -P MainPID prosody",
     );
 
+  const settings = () => ({
+    domains: {
+      "example.test": filesOf(tls),
+    },
+    jids: {
+      "boss@example.test": secret("new"),
+      "alice@example.test": secret("hers too"),
+      "erin@example.test": { password: secret("as the stack config"), policy: "enforced" },
+      "frank@example.test": { password: secret("enforced here"), policy: "enforced" },
+    },
+    admins: ["boss@example.test"],
+  });
+
   beforeAll(async () => {
     host = await lab("adoption");
     tls = await certificate("example.test");
@@ -57,19 +70,7 @@ describe("a server that runs already, on Debian trixie", () => {
           addUser("dave@other.test", "his"),
         ].join("; "),
     );
-    stack = await Stack.create({
-      host: hostConfig(host),
-      domains: {
-        "example.test": filesOf(tls),
-      },
-      jids: {
-        "boss@example.test": secret("new"),
-        "alice@example.test": secret("hers too"),
-        "erin@example.test": { password: secret("as the stack config"), policy: "enforced" },
-        "frank@example.test": { password: secret("enforced here"), policy: "enforced" },
-      },
-      admins: ["boss@example.test"],
-    });
+    stack = await Stack.create({ host: hostConfig(host), ...settings() });
   }, 300_000);
 
   afterAll(() => stack?.remove());
@@ -110,7 +111,12 @@ describe("a server that runs already, on Debian trixie", () => {
 
   test("is taken over by up: accounts keep their passwords, nothing of anybody is lost", async () => {
     await stack.configure({ extraModules: ["motd"], options: { motd_text: "Welcome" } });
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    expect(await stack.up()).toEqual({
+      code: 0,
+      text: expect.stringContaining(
+        "other.test leaves the configuration, and 1 account of it loses its access.",
+      ),
+    });
     expect(await login(server(), { jid: "boss@example.test", password: "old" })).toHaveProperty("jid");
     expect(await login(server(), { jid: "carol@example.test", password: "hers" })).toHaveProperty("jid");
     expect(await login(server(), { jid: "alice@example.test", password: "hers too" })).toHaveProperty("jid");
@@ -123,6 +129,17 @@ describe("a server that runs already, on Debian trixie", () => {
     const { text } = await compare();
     expect(text).toContain("carol@example.test: not in prosody:jids");
     expect(text.split("\n").filter((line) => /^ *[-+~] /.test(line))).toEqual([]);
+  }, 60_000);
+
+  test("a domain that is about to go: the preview tells what becomes of who is not in the stack config", async () => {
+    const other = await certificate("new.test");
+    const { domains, jids, admins } = settings();
+    await stack.configure({ domains: { "new.test": filesOf(other) }, jids: {}, admins: [] });
+    expect((await stack.preview()).text).toContain(
+      "example.test leaves the configuration, and every account of it that is not in prosody:jids",
+    );
+    await stack.configure({ domains, jids, admins });
+    expect((await stack.preview()).text).not.toContain("leaves the configuration");
   }, 60_000);
 
   test("an account that was there goes, too, once the stack config has it no more", async () => {
