@@ -7,12 +7,13 @@ import { root } from "../config/root";
 import { Secret } from "../config/secret";
 import { defaultServer, type HostSettings, type Settings } from "../config/settings";
 import { say } from "../lab/command";
+import type { SshHost } from "../providers/ssh/host";
 import { namesFromDns } from "../verify/net/names";
 import { type Flags, given, type Place } from "./init/answers";
 import { askFor } from "./init/dialogue";
 import { addressFindings, dnsFindings } from "./init/dns";
 import { type Finding, portFindings, prosodyFinding, type Survey, survey } from "./init/findings";
-import { confirmedHostKey, openAsRoot } from "./init/host";
+import { type Acceptance, confirmedHostKey, openAsRoot } from "./init/host";
 import { openStack, type Target, write } from "./init/open-stack";
 import { type Answers, hostQuestions, questions, serverQuestions } from "./init/questions";
 import { merged, optionsSet, stackConfig, withSecretsInClear } from "./init/stack-config";
@@ -72,13 +73,7 @@ export async function main(args: string[]): Promise<number> {
   const target = await openStack(answers.stack!, process.cwd(), onTerminal);
   await mayReplace(target, flags.force === true, onTerminal);
 
-  Object.assign(answers, await askFor(answers, hostQuestions, place));
-  answers.hostKey ??= await confirmedHostKey(hostSettings(answers, place), acceptance);
-  const { host, sudoPassword } = await openAsRoot(
-    hostSettings(answers, place),
-    sudoPasswordOf(answers.user!, onTerminal),
-  );
-  answers.sudoPassword = sudoPassword;
+  const host = await loggedIn(answers, acceptance, place);
   const found = await survey(host).finally(() => host.close());
   show([prosodyFinding(found, target.place.name)]);
 
@@ -116,6 +111,34 @@ async function mayReplace(
   throw new Error(
     `${what} Nothing was written. --force replaces the host, and what it says of the same domain and account; or give another --stack.`,
   );
+}
+
+/**
+ * The host, as root. On a terminal, what was typed there of a login that is refused is asked again.
+ * @param answers are completed
+ */
+async function loggedIn(answers: Answers, acceptance: Acceptance, place: Place): Promise<SshHost> {
+  const open = (["user", "privateKeyFile", "passphrase"] as const).filter(
+    (key) => answers[key] === undefined,
+  );
+  for (;;) {
+    Object.assign(answers, await askFor(answers, hostQuestions, place));
+    answers.hostKey ??= await confirmedHostKey(hostSettings(answers, place), acceptance);
+    try {
+      const { host, sudoPassword } = await openAsRoot(
+        hostSettings(answers, place),
+        sudoPasswordOf(answers.user!, place.onTerminal),
+      );
+      answers.sudoPassword = sudoPassword;
+      return host;
+    } catch (error) {
+      const typed = open.filter((key) => answers[key] !== undefined);
+      const { message } = error as Error;
+      if (!place.onTerminal || typed.length === 0 || message.includes("Interrupted.")) throw error;
+      say(`${message}\nAgain, or ^C:`);
+      for (const key of typed) delete answers[key];
+    }
+  }
 }
 
 /** @throws Error with all problems of the host's options */

@@ -144,7 +144,7 @@ export class Login {
     return sentences(
       `the host refused the login of ${this.#user} with ${this.#refused.join(", then ")}${accepts}`,
       ...this.#unusable,
-      `put the public key into ~${this.#user}/.ssh/authorized_keys on the host, or configure the key that is there`,
+      `put the public key into ~${this.#user}/.ssh/authorized_keys on the host, configure the key that is there (prosody:host.privateKeyFile), or correct prosody:host.user`,
     );
   }
 }

@@ -88,16 +88,18 @@ describe("npm run init", () => {
   const written = (stack: string) => fs.readFileSync(path.join(project, `Pulumi.${stack}.yaml`), "utf8");
   const secure = { secure: expect.stringMatching(/^v1:/) };
 
-  test("asks root's way, tells what keeps the server from working, and writes what a preview takes", async () => {
+  test("asks root's way, and again after a login that is refused, tells what keeps the server from working, and writes what a preview takes", async () => {
     const terminal = typed();
     await terminal.answer("Name of the stack [prod]: ", "");
     await terminal.answer("Passphrase for the stack's secrets", passphrase);
     await terminal.answer("Once more: ", passphrase);
     await terminal.answer("Address of the host: ", "two words");
     await terminal.answer("Address of the host: ", host.address);
-    await terminal.answer("User to log in as: root, or one with sudo [root]: ", "");
+    await terminal.answer("User to log in as: root, or one with sudo [root]: ", "nobody-there");
     await terminal.answer("Private key of SSH", host.privateKeyFile);
     await terminal.answer("Is this the host's key? [y/n] ", "y");
+    await terminal.answer("User to log in as: root, or one with sudo [root]: ", "");
+    await terminal.answer("Private key of SSH", host.privateKeyFile);
     await terminal.answer("Domain of the addresses, such as example.com: ", "example.test");
     await terminal.answer(
       "First account, which will be the administrator's [admin@example.test]: ",
@@ -116,6 +118,7 @@ describe("npm run init", () => {
     const fingerprint = await host.exec("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2");
     expect(text).toContain(`shows the host key ssh-ed25519 ${fingerprint.trim()}.`);
     expect(text).toContain('prosody:host.address = "two words": an address has no spaces.');
+    expect(text).toContain("the host refused the login of nobody-there with key file");
     expect(text).toContain("The two differ.");
     expect(text).toContain("  Debian GNU/Linux 13 (trixie): has Prosody 13.0.");
     expect(text.match(/^! Port .*/gm)).toEqual([

@@ -160,7 +160,7 @@ describe("a host that can't be used", () => {
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
     const print = execFileSync("ssh-keygen", ["-lf", file], { encoding: "utf8" }).split(" ")[1];
     expect(await failure(trixie, { login: { privateKeyFile: file } })).toBe(
-      `can't connect to root@${trixie.address}:22: the host refused the login of root with key file ${file} (ssh-ed25519 ${print}); it accepts publickey, password. Put the public key into ~root/.ssh/authorized_keys on the host, or configure the key that is there. ${wayOut}`,
+      `can't connect to root@${trixie.address}:22: the host refused the login of root with key file ${file} (ssh-ed25519 ${print}); it accepts publickey, password. Put the public key into ~root/.ssh/authorized_keys on the host, configure the key that is there (prosody:host.privateKeyFile), or correct prosody:host.user. ${wayOut}`,
     );
   });
 

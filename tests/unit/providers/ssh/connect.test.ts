@@ -287,7 +287,7 @@ describe("login", () => {
   test("a refused key: the error names user, keys and what the host accepts", async () => {
     const { port } = await server({ authenticate: accepting("nobody") });
     expect(await failure(settingsFor({ port }))).toBe(
-      `can't connect to root@127.0.0.1:${port}: the host refused the login of root with the stack config's privateKey (${userKey}); it accepts publickey. Put the public key into ~root/.ssh/authorized_keys on the host, or configure the key that is there. ${wayOut}`,
+      `can't connect to root@127.0.0.1:${port}: the host refused the login of root with the stack config's privateKey (${userKey}); it accepts publickey. Put the public key into ~root/.ssh/authorized_keys on the host, configure the key that is there (prosody:host.privateKeyFile), or correct prosody:host.user. ${wayOut}`,
     );
   });
 
