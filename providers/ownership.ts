@@ -18,7 +18,7 @@ export function isForeign(error: Error): boolean {
 export function foreign(noted: string): Error {
   const [stack, server] = noted.split(" ");
   const error = new Error(
-    `the host is kept by the stack ${stack}, as its server ${server}, and left alone by this one. Correct prosody:host; or, to have this stack keep it from now on, remove ${note} on the host`,
+    `the host is kept by the stack ${stack}, as its server ${server}, and left alone by this one. Correct prosody:host; after pulumi stack rename, run pulumi up without --target first; or, to have this stack keep it from now on, remove ${note} on the host`,
   );
   marked.add(error);
   return error;

@@ -20,12 +20,12 @@ export const notRunning = 80;
 /** What {@link settle} prints. */
 export const certificatesPending = "certificates";
 
-/** Exit code of {@link stage} while data move. */
+/** Exit code of {@link stage} while another run has the {@link lock}. */
 export const moving = 82;
 
 /** What is said then. */
 export const stillMoving =
-  "another run of this program, which may have been cut off, still moves the data: wait for its end";
+  "another run of this program, which may have been cut off, still changes the configuration or moves the data for it: wait for its end";
 
 /** A run that was cut off may still move the data; it holds this until its last process has ended. */
 export const lock = `exec 9< ${directory}`;

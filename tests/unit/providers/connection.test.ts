@@ -16,7 +16,7 @@ const ours = "organization/prosody/prod prosody\n";
 const foreign = "organization/prosody/trial prosody\n";
 const refusal =
   "the host is kept by the stack organization/prosody/trial, as its server prosody, and left alone by this one. " +
-  "Correct prosody:host; or, to have this stack keep it from now on, remove /etc/prosody-pulumi.stack on the host";
+  "Correct prosody:host; after pulumi stack rename, run pulumi up without --target first; or, to have this stack keep it from now on, remove /etc/prosody-pulumi.stack on the host";
 
 /** @param content of the note on it */
 const hostWith = (content?: string) => {
