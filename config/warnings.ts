@@ -213,17 +213,24 @@ function clearTexts(raw: Record<string, unknown>, encrypted: ReadonlySet<string>
   for (const [jid, account] of Object.entries(isMap(raw.jids) ? raw.jids : {}))
     if (isMap(account)) note(account.password, "jids", jid, "password");
     else note(account, "jids", jid);
+  const passwords = found.map(([, jid]) => String(jid));
+  if (passwords.length > 3) found.length = 0;
   for (const [domain, entry] of Object.entries(isMap(raw.domains) ? raw.domains : {}))
     if (isMap(entry)) note(entry.key, "domains", domain, "key");
   componentSecrets(raw.components, note);
   for (const path of secretPlaces) note(valueAt(raw, path), ...path);
   for (const [name, value] of Object.entries(isMap(raw.options) ? raw.options : {}))
     if (secretName.test(name)) note(value, "options", name);
-  return found.map((path) => {
+  const each = found.map((path) => {
     const option = optionPath(path);
     const key = option.replace(/^prosody:/, "").replaceAll("'", "'\\''");
     return `${option}: it is stored in clear. Encrypt it: pulumi config set --path --secret '${key}'`;
   });
+  return passwords.length > 3 ? [manyPasswords(passwords), ...each] : each;
+}
+
+function manyPasswords(jids: string[]): string {
+  return `prosody:jids: ${jids.length} passwords are stored in clear, those of ${jids.slice(0, 3).join(", ")} and others. Encrypt each: pulumi config set --path --secret 'jids["JID"]' ('jids["JID"].password' where the account is a map)`;
 }
 
 function componentSecrets(components: unknown, note: (value: unknown, ...path: PropertyKey[]) => void): void {

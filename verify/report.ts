@@ -31,10 +31,12 @@ export function score(lines: readonly Line[]): Score {
 /** The lines of one virtual host, and what they come to. */
 export function table(lines: readonly Line[]): string {
   const width = Math.max(...lines.map((line) => title(line).length)) + 2;
+  const common = commonCause(lines);
   const rows = lines.map((line) => {
     const { status, detail } = line;
-    const note = detail ? (status === "failed" ? `  ${detail}` : `  (${detail})`) : "";
-    const fix = status === "failed" ? `\n${" ".repeat(8)}turned green by: ${line.option}` : "";
+    const isTold = status === "failed" && common.length > 0;
+    const note = detail && !isTold ? (status === "failed" ? `  ${detail}` : `  (${detail})`) : "";
+    const fix = status === "failed" && !isTold ? `\n${" ".repeat(8)}turned green by: ${line.option}` : "";
     return `${title(line).padEnd(width)}${words[status]}${note}${fix}`;
   });
   const { passed, of } = score(lines);
@@ -42,7 +44,20 @@ export function table(lines: readonly Line[]): string {
     const part = lines.filter((line) => line.suites.includes(suite));
     return part.length > 0 ? [`${suiteNames[suite]}: ${suiteScore(part)}`] : [];
   });
-  return [...rows, `passed ${passed}/${of}`, ...suites].join("\n");
+  return [...rows, ...common, `passed ${passed}/${of}`, ...suites].join("\n");
+}
+
+/** What many lines would repeat, as where nobody can connect: told once, below them, if all that failed have it. */
+function commonCause(lines: readonly Line[]): string[] {
+  const failed = lines.filter(({ status }) => status === "failed");
+  const options = new Set(failed.map(({ option }) => option));
+  const details = [...new Set(failed.map(({ detail }) => detail))];
+  if (failed.length < 4 || options.size > 1 || details.length > failed.length / 2) return [];
+  return [
+    `FAILED for the same reason, all ${failed.length}:`,
+    ...details.map((detail) => `${" ".repeat(8)}${detail}`),
+    `${" ".repeat(8)}turned green by: ${failed[0]!.option}`,
+  ];
 }
 
 const title = ({ spec, name }: Line) => `running ${spec}: ${name}…`;

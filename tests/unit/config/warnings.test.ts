@@ -148,6 +148,15 @@ test("secrets in clear, each with the command that encrypts it", () => {
   ]);
 });
 
+test("many passwords in clear are one line", () => {
+  const names = ["alice", "b", "c", "d"].map((name) => `${name}@example.com`);
+  const all = changed(...names.map((jid): [string[], unknown] => [["jids", jid], "hunter2"]));
+  expect(warnings(all, []).filter((text) => text.includes("in clear"))).toEqual([
+    `prosody:jids: 4 passwords are stored in clear, those of alice@example.com, b@example.com, c@example.com and others. Encrypt each: pulumi config set --path --secret 'jids["JID"]' ('jids["JID"].password' where the account is a map)`,
+  ]);
+  expect(warnings(all).filter((text) => text.includes("in clear"))).toEqual([]);
+});
+
 test("external components that connect from elsewhere", () => {
   const open = (componentInterfaces: unknown) =>
     warnings(config(domain("leaf"), { componentInterfaces, ports: { components: 5555 } }));

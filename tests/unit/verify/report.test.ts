@@ -55,6 +55,32 @@ describe("the report", () => {
     );
   });
 
+  test("says once what everything fails for", () => {
+    const failed = (name: string, detail: string): Line => ({
+      domain: "example.test",
+      name,
+      spec: "XEP-1",
+      suites: [],
+      status: "failed",
+      detail,
+      option: "the certificate",
+      seconds: 1,
+    });
+    const all = ["a", "b", "c", "d"].map((name) => failed(name, "nobody can connect"));
+    expect(table(all)).toBe(
+      [
+        ...["a", "b", "c", "d"].map((name) => `running XEP-1: ${name}…  FAILED`),
+        "FAILED for the same reason, all 4:",
+        "        nobody can connect",
+        "        turned green by: the certificate",
+        "passed 0/4",
+      ].join("\n"),
+    );
+    expect(table([...all, { ...failed("e", "x"), option: "another" }])).toContain(
+      "XEP-1: d…  FAILED  nobody can connect\n        turned green by: the certificate\n",
+    );
+  });
+
   test("counts only what was promised and tried, but in the public suites everything", () => {
     expect(score(lines)).toEqual({ passed: 1, of: 2 });
     expect(summary(lines)).toEqual({
