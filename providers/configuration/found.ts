@@ -74,7 +74,7 @@ export function lines(...all: string[]): Buffer {
 
 /** Input of {@link scripts.inspect}. */
 export function inspectInput(file: string, mode: "check" | Mode): Buffer {
-  return luaInput(["common", "prosody", "inspect"], lines(file, mode));
+  return luaInput(["common", "prosody", "misspelt", "inspect"], lines(file, mode));
 }
 
 /** The JSON of the line that starts with "@name". */

@@ -8,6 +8,8 @@ export interface Model {
   options: Record<string, Record<string, string>>;
   /** Module → names of the options in its code, of those modules that the configuration needs. */
   reads: Record<string, string[]>;
+  /** Before a change: options that no source on the host has as a word, and the names that sources read. */
+  unread?: { unknown: string[]; known: string[] };
   ports: WantedPort[];
   /** Files that the log goes to. */
   logs: string[];

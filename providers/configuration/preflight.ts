@@ -1,3 +1,4 @@
+import { closest, editDistance } from "../../config/words";
 import type { HostFacts, Model, WantedPort } from "./model";
 import { directory } from "./scripts";
 
@@ -40,6 +41,21 @@ export function judge(facts: HostFacts | undefined, model: Model | undefined, te
     ],
     warnings: [...remarks.filter((remark) => !isFatal(remark)), ...model.warnings.map(live).sort()],
   };
+}
+
+/**
+ * A sentence for each option that nothing on the host reads but that is a letter or two away from one that is read: of
+ * another name, nobody can tell whether a program of somebody's own reads it.
+ */
+export function misspelt({ unread }: Model): string[] {
+  return (unread?.unknown ?? []).sort().flatMap((name) => {
+    const letters = name.length < 8 ? 1 : 2;
+    const near = closest(name, unread!.known);
+    if (!near || name.length < 4 || editDistance(name, near) > letters) return [];
+    return [
+      `nothing in Prosody or its modules reads the option ${name}; did you mean ${near}? See prosody:options`,
+    ];
+  });
 }
 
 /** A text with the paths that the user knows. */

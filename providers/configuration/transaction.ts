@@ -1,10 +1,11 @@
 import type { ConfigFile } from "../configuration";
 import type { Host } from "../host";
 import { loadCertificates } from "../load-certificates";
+import { warnOnce } from "../warn";
 import { type Found, find, inspectInput, isRunning, lines, type Mode, marked, relative } from "./found";
 import { discard, keepOldStorage, moveIfOther } from "./migration";
 import { type HostFacts, knowing, type Model } from "./model";
-import { judge } from "./preflight";
+import { judge, misspelt } from "./preflight";
 import * as scripts from "./scripts";
 import { converge, startAgain } from "./server";
 
@@ -84,7 +85,10 @@ async function stage(
   const model = marked(stdout, "model") as Model | undefined;
   const facts = marked(stdout, "host") as HostFacts | undefined;
   const { refusals, warnings } = judge(facts, model, stdout.replace(/^@.*$/gm, ""));
-  if (refusals.length === 0) return { model: model!, warnings };
+  if (refusals.length === 0) {
+    for (const text of misspelt(model!)) warnOnce(`${host.name}: ${text}.`);
+    return { model: model!, warnings };
+  }
   await discard(host);
   // Lua quotes the text at which it stumbles.
   const reasons = refusals.map((reason) =>

@@ -3,7 +3,7 @@
 -- Runs as root and becomes the prosody user before it looks at anything, so that what it can't read, the server
 -- can't read either.
 --
--- Runs after common.lua and prosody.lua.
+-- Runs after common.lua, prosody.lua and misspelt.lua.
 -- Input:  CONFIGURATION-FILE\n, "check", "load" or "look"\n
 -- Output: a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
 --         With "check", also a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
@@ -142,19 +142,15 @@ local function scan(name)
   if reads[name] then return end
   local source = source_of(name)
   local options = list {}
-  local function options_in(text)
-    for option in text:gmatch "get_option[%w_]*%s*%(?%s*[\"']([%w_]+)[\"']" do options[#options + 1] = option end
-    for option in text:gmatch "config%.r?a?w?get%s*%([^,()]+,%s*[\"']([%w_]+)[\"']" do options[#options + 1] = option end
-  end
   reads[name] = options
-  options_in(source.text)
+  options_in(source.text, options)
   local directory = source.path:match "^(.*)/[^/]*$"
   local base = directory:match "([^/]*)$"
   if base == name or base == "mod_" .. name then
     for entry in lfs.dir(directory) do
       if entry:match "%.lib%.lua$" then
         local f = io.open(directory .. "/" .. entry)
-        if f then options_in(f:read "*a") f:close() end
+        if f then options_in(f:read "*a", options) f:close() end
       end
     end
   end
@@ -287,6 +283,6 @@ end
 
 io.write("\n@model ", json {
   version = prosody.version, hosts = hosts, options = options_of(config), reads = reads, ports = ports, logs = logs,
-  data = prosody.paths.data, problems = problems, warnings = warnings,
+  unread = check and unread(config, reads) or nil, data = prosody.paths.data, problems = problems, warnings = warnings,
 }, "\n")
 os.exit(0)

@@ -95,6 +95,22 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
     }, 60_000);
   });
 
+  test("warns of an option that is a letter or two from one that is read, and of no other", async () => {
+    const write = jest.spyOn(process.stderr, "write");
+    // Each warning is given once in a process.
+    const wrong = `c2s_require_encryption${release.slice(0, 1)}`;
+    const options = [`${wrong} = true`, "my_own_option = 1", "certificates = 'certs'"];
+    try {
+      await prosody.bring({ global: options.join("\n") });
+      expect(write.mock.calls.map(([text]) => text)).toEqual([
+        `${host.name}: nothing in Prosody or its modules reads the option ${wrong}; did you mean c2s_require_encryption? See prosody:options.\n`,
+      ]);
+    } finally {
+      write.mockRestore();
+    }
+    await prosody.bring({});
+  }, 60_000);
+
   describe("takes back what the server can't run:", () => {
     test("a module that fails when it is loaded", async () => {
       await prosody.bring({ global: `plugin_paths = { "${plugins}" }` });

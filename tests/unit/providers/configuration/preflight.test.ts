@@ -1,5 +1,5 @@
 import type { HostFacts, Model } from "../../../../providers/configuration/model";
-import { judge } from "../../../../providers/configuration/preflight";
+import { judge, misspelt } from "../../../../providers/configuration/preflight";
 
 const model = (change: Partial<Model> = {}): Model => ({
   version: "13.0.1",
@@ -150,4 +150,17 @@ describe("ports", () => {
     ]);
     expect(judge(facts(), model({ ports: ports("::") }), "").refusals).toEqual([]);
   });
+});
+
+test("an option that nobody reads is told when it is a letter or two from one that is read", () => {
+  const known = ["c2s_require_encryption", "motd_text", "limits", "c2s_require_encryption"];
+  const told = (...unknown: string[]) => misspelt(model({ unread: { unknown, known } }));
+  expect(told("c2s_reqire_encryption", "motd_txet")).toEqual([
+    "nothing in Prosody or its modules reads the option c2s_reqire_encryption; did you mean c2s_require_encryption? See prosody:options",
+    "nothing in Prosody or its modules reads the option motd_txet; did you mean motd_text? See prosody:options",
+  ]);
+  expect(told("my_own_option", "c2s_encryption", "limts", "limtz")).toEqual([
+    "nothing in Prosody or its modules reads the option limts; did you mean limits? See prosody:options",
+  ]);
+  expect(misspelt(model())).toEqual([]);
 });
