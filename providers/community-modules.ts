@@ -47,7 +47,9 @@ export class CommunityModules extends ProsodyResource<CommunityModulesInputs> {
       name,
       { ...args, differing: [] },
       ["offered", "brought", "node", "written"],
-      [],
+      // No secret, but hundreds of names, which each upgrade of the package changes: a preview that lists them hides what
+      // matters, and of secrets it lists none.
+      ["offered"],
       { deleteBeforeReplace: false, ...options },
     );
   }

@@ -80,6 +80,13 @@ describe.each(allReleases)("community modules on %s", (release) => {
     expect(await stack.drift()).toEqual(clean);
   }, 300_000);
 
+  test("what an upgrade of the package brings is not listed module by module", async () => {
+    await host.exec("touch $(dirname $(ls /usr/lib*/prosody/modules/mod_ping.lua))/mod_brand_new.lua");
+    const { text } = await stack.drift();
+    expect(text).not.toContain("brand_new");
+    expect(text).not.toContain("offered");
+  }, 60_000);
+
   test("and with a repository, which gets a pinned revision and no module that is not wanted", async () => {
     await stack.configure({ modulesOrigin: { source, revision: first }, extraModules: ["demo"] });
     expect(await stack.up()).toEqual(done);
