@@ -21,42 +21,43 @@ local function sources_below(directory, found, depth)
   return found
 end
 
--- Options of a configuration that are no word of any source on the host, those of modules that are not loaded included;
--- and all names that some source reads, which one of them may have been meant to be. Names that core.portmanager makes up
--- are in no source.
+-- Options of a configuration whose names are in no source on the host, those of modules that are not loaded included; and
+-- all names that some source reads, which one of them may have been meant to be. Names that core.portmanager makes up are
+-- in no source.
 local function unread(configuration, reads)
-  local open = {}
+  local open, known = {}, list {}
   for _, options in pairs(configuration) do
     for name in pairs(options) do
       if not name:match "_ports?$" and not name:match "_interfaces?$" and not name:match "_ssl$" then open[name] = true end
     end
   end
-  local known = list {}
   for _, options in pairs(reads) do
     for _, name in ipairs(options) do
       open[name] = nil
       known[#known + 1] = name
     end
   end
-  local function search(directories)
+  local directories = {}
+  for _, name in ipairs { "core", "util", "net", "prosody" } do directories[#directories + 1] = CFG_SOURCEDIR .. "/" .. name end
+  for directory in tostring(prosody.paths.plugins):gmatch "[^;]+" do directories[#directories + 1] = directory end
+  local function each_source(visit)
     for _, directory in ipairs(directories) do
-      for _, path in ipairs(sources_below(directory, {}, 0)) do
+      for _, path in ipairs(next(open) and sources_below(directory, {}, 0) or {}) do
         local source = next(open) and io.open(path)
         if source then
-          local text = source:read "*a" or ""
+          visit(source:read "*a" or "")
           source:close()
-          options_in(text, known)
-          for word in text:gmatch "[%w_]+" do open[word] = nil end
         end
       end
     end
   end
-  local core = {}
-  for _, name in ipairs { "core", "util", "net", "prosody" } do core[#core + 1] = CFG_SOURCEDIR .. "/" .. name end
-  search(core)
-  local plugins = {}
-  for directory in tostring(prosody.paths.plugins):gmatch "[^;]+" do plugins[#plugins + 1] = directory end
-  search(plugins)
+  each_source(function(text)
+    for name in pairs(open) do
+      -- The first is many times as quick, and nearly always enough.
+      if text:find(name, 1, true) and text:find("%f[%w_]" .. name .. "%f[^%w_]") then open[name] = nil end
+    end
+  end)
+  each_source(function(text) options_in(text, known) end) -- none, where every option was found
   local unknown = list {}
   for name in pairs(open) do unknown[#unknown + 1] = name end
   return { unknown = unknown, known = #unknown > 0 and known or list {} }
