@@ -109,8 +109,11 @@ export function parseProbe(stdout: string, user: string, sudo: false | { passwor
  * does not know its own name. `begun`: it is known to have been started; otherwise this is why it was not.
  */
 export function saidByScript(stderr: string): { begun: boolean; said: string } {
-  const [, said] = stderr.split(new RegExp(`^${scriptFollows}\n([^]*)`, "m"));
-  return { begun: said !== undefined, said: said ?? stderr };
+  // Not at the start of a line where PAM asks by a prompt of its own (LDAP, one-time passwords), which has no end.
+  const at = stderr.indexOf(`${scriptFollows}\n`);
+  return at < 0
+    ? { begun: false, said: stderr }
+    : { begun: true, said: stderr.slice(at + scriptFollows.length + 1) };
 }
 
 /** What a message of sudo (in the C locale) means, and what to do. */

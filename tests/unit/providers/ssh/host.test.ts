@@ -308,20 +308,26 @@ describe("becoming root", () => {
     );
   });
 
-  test("what login scripts and sudo print before a script is not taken for what it says", async () => {
-    const remark = "sudo: unable to resolve host cloud: Name or service not known\n";
-    const before = `/root/.bashrc: line 1: syntax error\n${remark}We trust you have received the usual lecture.\n`;
-    const probe = `1000\n/bin/sh\n${remark}0\n`;
-    const exec = (command: string, channel: ServerChannel) => {
-      channel.stderr.write(before);
-      locally(command.replace(/^.*? -- /, ""), channel);
-    };
-    const { host } = await connected({ probe, exec }, { user: "admin", sudo: {} });
-    expect(await failure(host.run("echo sudo: no such file >&2; exit 1", { doing }))).toBe(
-      "xmpp.example.com: counting failed with exit code 1.\ncommand: echo sudo: no such file >&2; exit 1\nsudo: no such file",
-    );
-    expect(await host.run("echo why >&2", { doing })).toMatchObject({ stderr: "why\n" });
-  });
+  test.each([
+    ["with", "\n"],
+    ["without", "LDAP Password: "],
+  ])(
+    "what login scripts and sudo print before a script is not taken for what it says, %s the end of a line",
+    async (_, end) => {
+      const remark = "sudo: unable to resolve host cloud: Name or service not known\n";
+      const before = `/root/.bashrc: line 1: syntax error\n${remark}We trust you have received the usual lecture.${end}`;
+      const probe = `1000\n/bin/sh\n${remark}0\n`;
+      const exec = (command: string, channel: ServerChannel) => {
+        channel.stderr.write(before);
+        locally(command.replace(/^.*? -- /, ""), channel);
+      };
+      const { host } = await connected({ probe, exec }, { user: "admin", sudo: {} });
+      expect(await failure(host.run("echo sudo: no such file >&2; exit 1", { doing }))).toBe(
+        "xmpp.example.com: counting failed with exit code 1.\ncommand: echo sudo: no such file >&2; exit 1\nsudo: no such file",
+      );
+      expect(await host.run("echo why >&2", { doing })).toMatchObject({ stderr: "why\n" });
+    },
+  );
 });
 
 test("facts and groups work over the connection", async () => {
