@@ -13,21 +13,40 @@ type Found = Pick<PackageState, "version" | "family" | "adopted" | "brought">;
 interface Run {
   /** Came along with a package of the stack: whoever wants it by name did not find it there before the stack. */
   brought: Set<string>;
-  /** Asked to be removed, but something else needed them then. */
+  /** Asked to be removed, but something else needed them then; unless they are wanted again, as by `--replace`. */
   left: Set<string>;
   /** Put there by the stack, as read; a resource under another of Debian's names may take it over. */
   ours: Set<string>;
   /** Package → what it is called on Debian by those who wanted it in this run: another name's end must not take it. */
   askedAs: Map<string, Set<string>>;
+  /** Ends with what is under way: what a removal finds to be needed by nothing must stay so until it is gone. */
+  last: Promise<unknown>;
 }
 
 const runs = new WeakMap<Host, Run>();
 
 function runOf(host: Host): Run {
-  const run = runs.get(host) ?? { brought: new Set(), left: new Set(), ours: new Set(), askedAs: new Map() };
+  const run = runs.get(host) ?? {
+    brought: new Set(),
+    left: new Set(),
+    ours: new Set(),
+    askedAs: new Map(),
+    last: Promise.resolve(),
+  };
   runs.set(host, run);
   return run;
 }
+
+/** Installs or removes after all that was begun before. */
+function inTurn<T>(host: Host, change: () => Promise<T>): Promise<T> {
+  const run = runOf(host);
+  const changed = run.last.then(change);
+  run.last = changed.catch(() => undefined);
+  return changed;
+}
+
+const bring = (host: Host, name: string) =>
+  host.group("packages install", name, (names) => inTurn(host, () => install(host, names)));
 
 /** A package of the distribution. */
 export const packageHandler: Handler<PackageInputs, PackageState> = {
@@ -65,7 +84,7 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
         adopted: true,
         brought: [],
       };
-    const found = await host.group("packages install", inputs.package, (names) => install(host, names));
+    const found = await bring(host, inputs.package);
     return { ...inputs, ...(needed && { needed }), ...found };
   },
 
@@ -86,14 +105,15 @@ export const packageHandler: Handler<PackageInputs, PackageState> = {
   async update(host, state, inputs) {
     const { needed } = await look(host, inputs);
     if (needed === false) return { ...state, ...inputs, needed, installed: state.installed };
-    const found = await host.group("packages install", inputs.package, (names) => install(host, names));
+    const found = await bring(host, inputs.package);
     const brought = [...new Set([...state.brought, ...found.brought])].sort();
     const adopted = state.needed === false ? found.adopted : state.adopted;
     return { ...inputs, ...(needed && { needed }), ...found, adopted, brought };
   },
 
   async delete(host, state) {
-    if (!state.adopted) await host.group("packages remove", state, (states) => remove(host, states));
+    if (!state.adopted)
+      await host.group("packages remove", state, (states) => inTurn(host, () => remove(host, states)));
   },
 };
 
@@ -125,7 +145,11 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
     run.askedAs.set(name, (run.askedAs.get(name) ?? new Set()).add(asked[index]!));
   });
   const wanted = [
-    ...new Set(names.filter((name) => !Object.hasOwn(before.installed, name) || run.brought.has(name))),
+    ...new Set(
+      names.filter(
+        (name) => !Object.hasOwn(before.installed, name) || run.brought.has(name) || run.left.has(name),
+      ),
+    ),
   ];
   const failures =
     wanted.length > 0 ? await packageManagers[os.family].install(host, os, wanted) : new Map<string, Error>();
@@ -133,7 +157,10 @@ async function install(host: Host, asked: string[]): Promise<(Found | Error)[]> 
   const fresh = Object.keys(after.installed).filter((name) => !Object.hasOwn(before.installed, name));
   const brought = fresh.filter((name) => !wanted.includes(name)).sort();
   for (const name of brought) run.brought.add(name);
-  for (const name of wanted) run.brought.delete(name);
+  for (const name of wanted) {
+    run.brought.delete(name);
+    run.left.delete(name);
+  }
   return names.map((name) => {
     const version = after.installed[name];
     if (failures.has(name)) return failures.get(name)!;

@@ -298,4 +298,31 @@ describe("delete", () => {
     await packageHandler.delete(host, state("prosody-modules"));
     expect(host.told.slice(1)).toEqual([remove("prosody-modules prosody")]);
   });
+
+  test("leaves what is wanted again by then, as a replacement, and has it noted as wanted by name", async () => {
+    const host = new Debian(
+      { prosody: "1", "prosody-modules": "1" },
+      {
+        "remove prosody": sim("prosody-modules", "prosody"),
+        "remove prosody-modules": sim("prosody-modules"),
+        "autoremove prosody-modules": sim("prosody-modules", "prosody"),
+      },
+    );
+    await packageHandler.delete(host, state("prosody"));
+    expect(await packageHandler.create(host, wanted("prosody"))).toMatchObject({ adopted: false });
+    await packageHandler.delete(host, state("prosody-modules"));
+    expect(host.told).toEqual(["apt-mark auto prosody", install("prosody"), remove("prosody-modules")]);
+  });
+
+  test("nothing is installed between the look at what goes along and the removal", async () => {
+    const host = new Debian(
+      { prosody: "1", "lua-sec": "1" },
+      { "remove prosody": sim("prosody"), "autoremove prosody": sim("prosody", "lua-sec") },
+    );
+    await Promise.all([
+      packageHandler.delete(host, state("prosody", { brought: ["lua-sec"] })),
+      packageHandler.create(host, wanted("coturn")),
+    ]);
+    expect(host.told).toEqual([remove("prosody lua-sec"), install("coturn")]);
+  });
 });
