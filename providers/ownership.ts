@@ -46,7 +46,7 @@ export async function owner(host: Host, isOurs: (noted: string) => boolean): Pro
   try {
     return await answer;
   } catch (error) {
-    if (!isForeign(error as Error)) known.delete(host);
+    if (!isForeign(error as Error) && known.get(host) === answer) known.delete(host);
     throw error;
   }
 }
@@ -58,10 +58,18 @@ export function noteOurs(host: Host): void {
 
 /**
  * For whatever is done on a host: where the engine reads or changes no connection first (`--target`,
- * `--refresh=false`), nobody has looked whose the host is. Asks the host once, however many ask.
+ * `--refresh=false`), nobody has looked whose the host is. Asks the host once, however many ask. A connection that is
+ * read meanwhile knows better: the name that a stack had before it was renamed.
  * @param stack `PROJECT/STACK`
  * @throws Error ({@link isForeign}) when it is another stack's
  */
-export function ownerFor(host: Host, server: string, stack: string): Promise<"ours" | "nobody's"> {
-  return known.get(host) ?? owner(host, (noted) => noted.endsWith(`/${stack} ${server}`));
+export async function ownerFor(host: Host, server: string, stack: string): Promise<"ours" | "nobody's"> {
+  const asked = known.get(host) ?? owner(host, (noted) => noted.endsWith(`/${stack} ${server}`));
+  try {
+    return await asked;
+  } catch (error) {
+    const latest = known.get(host);
+    if (!latest) throw error;
+    return latest;
+  }
 }

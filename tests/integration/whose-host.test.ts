@@ -7,6 +7,10 @@ const alice = { jid: "alice@example.test", password: "Alice's" };
 const bob = { jid: "bob@example.test", password: "Bob's" };
 const done = { code: 0, text: expect.any(String) };
 const note = "cat /etc/prosody-pulumi.stack 2>&1 || true";
+const rename = async (which: Stack, name: string) => {
+  await which.must("stack", "rename", name);
+  which.env.PULUMI_STACK = name;
+};
 
 /** Nothing here depends on the distribution. */
 describe("a host", () => {
@@ -15,10 +19,6 @@ describe("a host", () => {
   let stack: Stack;
   let other: Stack | undefined;
   const logIn = ({ address }: LabHost) => login({ address, port: 5222, caFile: tls.caFile }, alice);
-  const rename = async (which: Stack, name: string) => {
-    await which.must("stack", "rename", name);
-    which.env.PULUMI_STACK = name;
-  };
   const config = (host: LabHost) => ({
     host: hostConfig(host),
     domains: { "example.test": filesOf(tls) },
@@ -154,6 +154,11 @@ describe("servers of one stack", () => {
     const prosody = await server(hosts[0], "example.test");
     await stack.configure({ servers: { prosody, berlin } });
     expect(await stack.up()).toEqual(done);
+    await rename(stack, "renamed"); // by that name alone, no host is the stack's
+    const { rows, text: told } = await stack.drift();
+    expect(rows).toEqual(["Connection berlin update", "Connection prosody update"]);
+    expect(told).not.toContain("kept by");
+    await rename(stack, "test");
     await hosts[1].exec(
       "echo organization/prosody/trial prosody >/etc/prosody-pulumi.stack; systemctl stop prosody",
     );

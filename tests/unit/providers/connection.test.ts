@@ -147,6 +147,17 @@ describe("where no connection was read or changed first", () => {
     expect(await ownerFor(host, "prosody", "prosody/prod")).toBe("ours");
   });
 
+  test("a connection that is read meanwhile says so of a stack that is renamed", async () => {
+    const host = hostWith(ours);
+    const [early, whose] = await Promise.allSettled([
+      ownerFor(host, "prosody", "prosody/renamed"),
+      read(host, inputs),
+      ownerFor(host, "prosody", "prosody/renamed"),
+    ]);
+    expect(early).toEqual({ status: "fulfilled", value: "ours" });
+    expect(whose).toMatchObject({ status: "fulfilled", value: { kept: true } });
+  });
+
   test("what was read or noted holds, for a stack that is renamed, too", async () => {
     const host = hostWith(ours);
     await read(host, inputs);
