@@ -73,8 +73,12 @@ export function provider(kind: string): dynamic.ResourceProvider {
     read: (id: string, state: Common) =>
       guard(kind, handler, state, "read", async (target) => {
         const read = async () => {
-          if (looks && hosts.several) await ownerOf(target, state);
-          return handler.read(target, clean(state));
+          const reading = handler.read(target, clean(state));
+          if (!looks || !hosts.several) return reading;
+          // Beside the look, which would take a round trip of its own; of a host that is another stack's, it counts for nothing.
+          reading.catch(() => undefined);
+          await ownerOf(target, state);
+          return reading;
         };
         const found = await read().catch((error: Error) => {
           if (!hosts.several || !(isUnreachable(error) || isForeign(error))) throw error;

@@ -140,6 +140,14 @@ describe("a host whose connection was not looked at", () => {
     expect(removed!.status).toBe("fulfilled");
   });
 
+  test("is read beside the look whose it is, and what was read does not count when it is another stack's", async () => {
+    given("o/p/other prosody\n", 2);
+    const failed = jest.spyOn(handlers.Service!, "read").mockRejectedValue(new Error("there is no unit"));
+    const reading = read!("id", service);
+    expect(failed).toHaveBeenCalled(); // before the host has answered anything
+    expect(await reading).toEqual({ id: "id", props: service });
+  });
+
   test("keeps no other server waiting when it is another stack's by now", async () => {
     given(foreign, 2);
     expect(await read!("id", service)).toEqual({ id: "id", props: service });
