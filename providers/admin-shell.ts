@@ -19,6 +19,8 @@ export interface AdminShellOptions {
   patience?: number;
   /** The commands change the host: facts read before them are out of date. */
   changes?: boolean;
+  /** Name of a program that adds a command of its own to those of the shell, see `client-streams.lua`. */
+  program?: string;
 }
 
 /** The {@link AdminShellOptions.patience} that outlasts a backup, which stops the server for a moment. */
@@ -52,7 +54,7 @@ export async function adminShell(
   const { code, stdout, stderr } = await host.run(luaScript, {
     doing: options.doing,
     input: luaInput(
-      ["wire", "admin-socket", "admin-shell"],
+      ["wire", "admin-socket", ...(options.program ? [options.program] : []), "admin-shell"],
       Buffer.concat([adminSockets, seconds, patience, ...commands].map(lengthPrefixed)),
     ),
     timeout: 30 + patience + seconds * Math.min(commands.length, 10),

@@ -19,6 +19,7 @@ export function ailments(running: Running, wanted: Model): string[] {
     ...hosts
       .filter(lacksAuthentication(running))
       .map((host) => `nobody can log in to ${host}, because its authentication did not load`),
+    ...(running.lockedOut ? [failsClients(running.lockedOut)] : []),
     ...Object.entries(running.services)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([service, { wanted, active }]) =>
@@ -28,3 +29,6 @@ export function ailments(running: Running, wanted: Model): string[] {
       ),
   ];
 }
+
+const failsClients = ({ host, reason }: { host: string; reason: string }) =>
+  `nobody can log in to ${host}, because Prosody fails when a client connects: ${reason}`;

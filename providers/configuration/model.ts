@@ -52,6 +52,8 @@ export interface Running {
   hosts: Record<string, RunningHost>;
   /** Ports as the loaded configuration asks for them, and as they are open. */
   services: Record<string, { wanted: RunningPort[]; active: RunningPort[] }>;
+  /** A virtual host at which the server fails when clients connect, as was tried after a change. */
+  lockedOut?: { host: string; reason: string };
 }
 
 export interface RunningHost {

@@ -2,6 +2,7 @@ import { adminShell, isUnavailable, type Reply } from "../admin-shell";
 import type { Host } from "../host";
 import { luaSource, luaString, parseBytes } from "../lua";
 import { activation, differences, type Step } from "./activation";
+import { clientStreams, lockedOut } from "./client-streams";
 import { ailments } from "./health";
 import type { Model, Running } from "./model";
 import { notRunning, restart, startNow } from "./scripts";
@@ -12,13 +13,22 @@ const part = (name: string) => `> ${luaSource(name)}`;
 /**
  * What the running server runs; `undefined` when it can't be asked.
  * @param isToChange whether it is to remember the configuration that it was set up with, see remember.lua
+ * @param streams a command of {@link clientStreams}
  */
-export async function running(host: Host, isToChange = false): Promise<Running | undefined> {
+export async function running(
+  host: Host,
+  isToChange = false,
+  streams?: string,
+): Promise<Running | undefined> {
   const programs = ["common", ...(isToChange ? ["remember"] : []), "running"];
-  const replies = await ask(host, programs.map(part), {
+  const commands = [...programs.map(part), ...(streams ? [streams] : [])];
+  const replies = await ask(host, commands, {
     doing: "asking Prosody what it runs",
+    program: streams && "client-streams",
   });
-  return replies && (parse(replies.at(-1)!) as Running);
+  if (!replies) return undefined;
+  const now = parse(replies[programs.length - 1]!) as Running;
+  return streams ? { ...now, lockedOut: lockedOut(replies.at(-1)!.text) } : now;
 }
 
 /**
@@ -58,17 +68,24 @@ function narrowed(now: Running, wanted: Model, concerns: (host: string) => boole
  * Makes the files that are in place live in the running server, by the gentlest steps that are enough, and sees
  * that it does what they say.
  * @param restartFirst when the server does not run, or must not be trusted any more
+ * @param isNew whether a configuration with which nobody can log in is a failure; not where it is one to go back to
  * @throws Error with Prosody's own reasons
  */
-export async function converge(host: Host, wanted: Model, restartFirst = false): Promise<void> {
+export async function converge(
+  host: Host,
+  wanted: Model,
+  restartFirst = false,
+  isNew = false,
+): Promise<void> {
+  const streams = isNew ? clientStreams(wanted) : undefined;
   let logged = restartFirst ? await restartServer(host, wanted) : [];
-  let now = await running(host);
+  let now = await running(host, false, restartFirst ? streams : undefined);
   let steps = activation(now, wanted);
   // Hosts and modules, then the ports that they open, then nothing.
   for (let round = 0; steps.length > 0 && round < 3; round++) {
     const isRestart = steps[0]![0] === "restart";
     logged = logged.concat(isRestart ? await restartServer(host, wanted) : await carryOut(host, steps));
-    now = await running(host);
+    now = await running(host, false, streams);
     steps = activation(now, wanted);
   }
   const problems = now
@@ -161,7 +178,7 @@ function reasons(problems: string[], logged: string[]): string {
 async function ask(
   host: Host,
   list: string[],
-  options: { doing: string; timeout?: number; changes?: boolean },
+  options: { doing: string; timeout?: number; changes?: boolean; program?: string },
 ): Promise<Reply[] | undefined> {
   try {
     const replies = await adminShell(host, list, options);

@@ -50,7 +50,7 @@ export async function change(
       input: Buffer.concat([lines(isUp ? "active" : before.service), listed(paths)]),
       changes: true,
     });
-    if (isUp || isFirst || before.cutOff === "active") await converge(host, wanted, !isUp);
+    if (isUp || isFirst || before.cutOff === "active") await converge(host, wanted, !isUp, true);
   } catch (error) {
     const outcome = await takeBack(host, model, isMoved && isUp).catch(
       (failure: Error) =>

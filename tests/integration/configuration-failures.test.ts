@@ -146,6 +146,23 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
       expect(await (await prosody.session()).end()).toBe("alive");
     }, 60_000);
 
+    test("a module that fails when a client connects", async () => {
+      const fails = (condition: string) =>
+        `module:hook("stream-features", function(event) if ${condition} then error "no such luck" end end)`;
+      await prosody.sh(
+        `echo '${fails("true")}' > ${plugins}/mod_fails.lua; echo '${fails("event.origin.secure")}' > ${plugins}/mod_fails_encrypted.lua`,
+      );
+      const before = await prosody.fingerprint();
+      for (const module of ["fails", "fails_encrypted"])
+        await expect(
+          prosody.bring({ global: `plugin_paths = { "${plugins}" }`, modules: [module] }),
+        ).rejects.toThrow(
+          /^nobody can log in to example\.test, because Prosody fails when a client connects: .*mod_fails\w*\.lua:1: no such luck.*The previous configuration is back in force\./,
+        );
+      expect(await prosody.fingerprint()).toBe(before);
+      expect(await (await prosody.session()).end()).toBe("alive");
+    }, 60_000);
+
     test("an authentication that fails when it is loaded", async () => {
       await prosody.sh(`cp ${plugins}/mod_broken.lua ${plugins}/mod_auth_broken.lua`);
       const before = await prosody.fingerprint();
