@@ -4,7 +4,9 @@ import { fateOf } from "../config/module-names";
 import type { Server } from "../config/settings";
 import { enclosing } from "../dns/record-set";
 import type { Survey } from "../providers/backup/survey";
+import { logIns, refusals, type Verifiers } from "../providers/configuration/log-ins";
 import type { Model } from "../providers/configuration/model";
+import { defaults } from "../templates/options";
 import { paths } from "../templates/render";
 
 /** What is on a host that a stack is about to take over. */
@@ -12,8 +14,10 @@ export interface Present {
   survey: Survey;
   /** What its configuration says; `undefined` where there is none, or Prosody can't read it. */
   model: Model | undefined;
-  /** Bare JIDs of its accounts. */
-  accounts: readonly string[];
+  /** Its accounts, by bare JID. */
+  verifiers: Verifiers;
+  /** The program has the server already. */
+  isOurs: boolean;
   /** Those among them whose password an `up` sets. */
   resets: ReadonlySet<string>;
   /** Names of installed packages. */
@@ -36,13 +40,15 @@ export function compare(
   release: Release,
   hosts: readonly string[],
 ): Section[] {
-  const { survey, model, accounts, resets, packages } = present;
+  const { survey, model, verifiers, resets, packages } = present;
+  const accounts = [...verifiers.keys()].sort();
   return [
     { heading: "Software", lines: software(survey, packages) },
     { heading: "Virtual hosts and components", lines: hostLines(server, survey, hosts.map(asciiDomain)) },
     { heading: "Modules", lines: modules(server, model, release) },
     { heading: "Ports", lines: ports(server, model) },
     { heading: "Storage", lines: storage(server, survey) },
+    { heading: "Passwords", lines: passwords(server, present) },
     { heading: "Accounts", lines: accountLines(server, accounts, resets) },
   ].filter(({ lines }) => lines.length > 0);
 }
@@ -164,6 +170,19 @@ function storage(server: Server, { version, data, files, databases, others = [] 
           `~ ${now.join(" and ")} => ${server.storage.kind}: up moves all data, with Prosody stopped. To leave them: prosody:storage`,
         ]),
   ];
+}
+
+/** Why `up` would refuse: nobody who has an account could log in. */
+function passwords(server: Server, { model, verifiers, isOurs }: Present): string[] {
+  if (!model) return [];
+  const { authentication, password_hash }: Record<string, unknown> = { ...defaults, ...server.options };
+  const wanted = {
+    authentication: String(authentication),
+    ...(password_hash !== undefined && { passwordHash: String(password_hash) }),
+  };
+  const now = logIns(model);
+  const everywhere = Object.fromEntries(Object.keys(now).map((host) => [host, wanted]));
+  return refusals(now, everywhere, verifiers, isOurs).map((reason) => `  up refuses: ${reason}`);
 }
 
 function accountLines(server: Server, accounts: readonly string[], resets: ReadonlySet<string>): string[] {

@@ -66,7 +66,8 @@ async function differences(server: Server, host: Host): Promise<string> {
   const present = {
     survey: there,
     model: found?.model,
-    accounts: [...users.verifiers.keys()].sort(),
+    verifiers: users.verifiers,
+    isOurs: found?.known ?? false,
     resets: await resets(server, users.verifiers),
     packages: new Set(Object.keys(installed)),
   };

@@ -3,7 +3,7 @@ export interface Model {
   /** Version of the installed Prosody. */
   version: string;
   /** Enabled virtual hosts and components → what runs on them. */
-  hosts: Record<string, { component: string | false; modules: string[] }>;
+  hosts: Record<string, ModelHost>;
   /** Host ("*": global) → option → digest of its value; "?" for one that only the service is given. */
   options: Record<string, Record<string, string>>;
   /** Module → names of the options in its code, of those modules that the configuration needs. */
@@ -18,6 +18,15 @@ export interface Model {
   /** Each a sentence: why a server with this configuration would not do what it says. */
   problems: string[];
   warnings: string[];
+}
+
+export interface ModelHost {
+  component: string | false;
+  modules: string[];
+  /** Of a virtual host: how it checks passwords. */
+  authentication?: string;
+  /** Where the option `password_hash` is set. */
+  passwordHash?: string;
 }
 
 export interface WantedPort {

@@ -3,6 +3,7 @@ import type { Host } from "../host";
 import { loadCertificates } from "../load-certificates";
 import { warnOnce } from "../warn";
 import { type Found, find, inspectInput, isRunning, lines, type Mode, marked, relative } from "./found";
+import { refusedLockOuts } from "./log-ins";
 import { discard, keepOldStorage, moveIfOther } from "./migration";
 import { type HostFacts, knowing, type Model } from "./model";
 import { judge, misspelt } from "./preflight";
@@ -34,6 +35,8 @@ export async function change(
   own: string[] = [],
 ): Promise<string[]> {
   const { model, warnings } = await stage(host, targets, secret);
+  const lockedOut = await refusedLockOuts(host, before, model);
+  if (lockedOut.length > 0) await giveUp(host, lockedOut);
   const wanted = knowing(model, before.model);
   const listed = (paths: string[]) =>
     lines(...paths.map((path) => `${kind(targets[path]!)} ${relative(path)}`));
@@ -89,11 +92,16 @@ async function stage(
     for (const text of misspelt(model!)) warnOnce(`${host.name}: ${text}.`);
     return { model: model!, warnings };
   }
-  await discard(host);
   // Lua quotes the text at which it stumbles.
   const reasons = refusals.map((reason) =>
     secret.some((path) => reason.includes(path)) ? reason.replace(/ near .*/, "") : reason,
   );
+  return giveUp(host, reasons);
+}
+
+/** Takes the candidate away. */
+async function giveUp(host: Host, reasons: string[]): Promise<never> {
+  await discard(host);
   throw new Refusal(
     `the configuration is refused and nothing was changed:\n${reasons.map((reason) => `- ${reason}`).join("\n")}`,
   );

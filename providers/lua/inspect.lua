@@ -234,6 +234,10 @@ for host in pairs(config) do
     if component and not modules:contains(component) then names[#names + 1] = component end
     table.sort(names)
     hosts[host] = { component = component or false, modules = names }
+    if not component then
+      hosts[host].authentication = configmanager.get(host, "authentication") or "internal_hashed"
+      hosts[host].passwordHash = configmanager.get(host, "password_hash")
+    end
     if mode ~= "look" then examine(host, component, names) end
   end
 end

@@ -85,6 +85,21 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
       expect(await client.end()).toBe("alive");
     }, 60_000);
 
+    test("passwords that nobody could use", async () => {
+      await prosody.bring({ global: 'password_hash = "SHA-256"' });
+      await prosody.sh("printf 'p\\np\\n' | prosodyctl adduser bob@example.test");
+      const before = await prosody.fingerprint();
+      try {
+        await expect(prosody.bring()).rejects.toThrow(
+          /nothing was changed:\n- accounts of example\.test could not log in any more \(1\): .*SHA-256, which would be SHA-1/,
+        );
+        expect(await prosody.fingerprint()).toBe(before);
+      } finally {
+        await prosody.sh("prosodyctl deluser bob@example.test");
+        await prosody.bring();
+      }
+    }, 60_000);
+
     test("a key that Prosody can't read", async () => {
       await prosody.sh("chmod 0600 /etc/prosody/certs/example.test.key");
       try {

@@ -5,7 +5,8 @@ import { server } from "../../fixtures/server";
 const present = (changes: Partial<Present>): Present => ({
   survey: { version: "13.0.1", data: "/var/lib/prosody", hosts: {}, files: true, databases: [] },
   model: undefined,
-  accounts: [],
+  verifiers: new Map(),
+  isOurs: false,
   resets: new Set(),
   packages: new Set(["prosody"]),
   ...changes,
@@ -65,4 +66,18 @@ test("data that up would refuse to leave behind are told before", () => {
     `~ data in /srv/prosody => /var/lib/prosody: ${refused}`,
     `- data in xmlarchive, which no move brings along: ${refused}`,
   ]);
+});
+
+test("passwords that nobody could use any more name the option that keeps them", () => {
+  const host = { component: false, modules: [], authentication: "internal_hashed", passwordHash: "SHA-256" };
+  const model = { hosts: { "example.test": host }, ports: [] } as unknown as Model;
+  const verifiers = new Map([["alice@example.test", "SCRAM-SHA-256$10000:c2FsdA==$a:b"]]);
+  const passwords = (options: Record<string, string>) =>
+    compare(server({ options }), present({ model, verifiers }), "13.0", []).find(
+      ({ heading }) => heading === "Passwords",
+    )?.lines;
+  expect(passwords({})).toEqual([
+    "  up refuses: accounts of example.test could not log in any more (1): their passwords are stored for password_hash SHA-256, which would be SHA-1. Keep it: pulumi config set --path 'options.password_hash' SHA-256",
+  ]);
+  expect(passwords({ password_hash: "SHA-256" })).toBeUndefined();
 });
