@@ -5,6 +5,7 @@ import type { Common, Handler } from "./handler";
 import { handlers } from "./handlers";
 import type { Host } from "./host";
 import { isForeign, ownerFor } from "./ownership";
+import { printOnce } from "./print-once";
 import { reporting } from "./progress";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
@@ -56,9 +57,13 @@ export function provider(kind: string): dynamic.ResourceProvider {
     },
     async diff(_id: string, olds: Common, news: Common) {
       if (!isKnown(news)) return { changes: true };
-      const found = handler.diff
-        ? await handler.diff(clean(olds), clean(news))
-        : handler.inputs.filter((name) => !isDeepStrictEqual(clean(olds)[name], clean(news)[name]));
+      const found = await differing(handler, clean(olds), clean(news)).catch((error: unknown) => {
+        const failure = failureOf("compare", kind, handler, news, error);
+        if (!hosts.several) throw failure;
+        // It would end the run for the other servers, too; the update fails with the same.
+        warnOnce(`${news.server}: ${failure.message}`);
+        return handler.inputs.filter((name) => !replaceOn.includes(name));
+      });
       // An object on another host is another object, whatever the handler compares.
       const changed = [...new Set([...(olds.server === news.server ? [] : ["server"]), ...found])];
       const replaces = changed.filter((name) => name === "server" || replaceOn.includes(name));
@@ -110,6 +115,12 @@ export function provider(kind: string): dynamic.ResourceProvider {
   };
 }
 
+async function differing(handler: AnyHandler, state: Common, inputs: Common): Promise<string[]> {
+  if (handler.diff) return handler.diff(state, inputs);
+  const [is, wanted] = [state, inputs] as unknown as Record<string, unknown>[];
+  return handler.inputs.filter((name) => !isDeepStrictEqual(is![name], wanted![name]));
+}
+
 /**
  * Runs one operation on the resource's host, or what else it lies on, within its time. Pulumi prints only plain
  * `Error`s, so whatever is thrown becomes one, with what was done to which object in front; the host is named by what
@@ -139,13 +150,21 @@ async function guard<T>(
     const use = () => (handler.use ? handler.use(inputs.server, action) : hosts.use(inputs.server, action));
     return await Promise.race([reporting(row(), use), late]);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const failure = new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`);
-    failure.stack = ""; // the SDK prints it, and it tells a user nothing
-    throw failure;
+    throw failureOf(operation, kind, handler, inputs, error);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function failureOf(
+  operation: string,
+  kind: string,
+  handler: AnyHandler,
+  inputs: Common,
+  error: unknown,
+): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return printOnce(new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`));
 }
 
 /** Without the engine's own property. */

@@ -37,12 +37,7 @@ export const communityModulesHandler: Handler<Inputs, State> = {
    *   wanted already and the host has no longer, as after an upgrade of the distribution, is a difference instead.
    */
   diff(state, inputs) {
-    const isAnotherList =
-      state.source === inputs.source &&
-      state.path === inputs.path &&
-      !isDeepStrictEqual(state.modules, inputs.modules);
-    const problems = isAnotherList ? missing(inputs.modules, state.offered, inputs) : [];
-    if (problems.length > 0) throw new Error(problems.join("\n"));
+    refuseMissing(state, inputs);
     return communityModulesHandler.inputs.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
   },
 
@@ -57,6 +52,7 @@ export const communityModulesHandler: Handler<Inputs, State> = {
   },
 
   async update(host, state, inputs) {
+    refuseMissing(state, inputs);
     await keep(host, state);
     // A tag was resolved when the directory was made.
     return bring(host, inputs, state.node);
@@ -72,6 +68,16 @@ export const communityModulesHandler: Handler<Inputs, State> = {
     });
   },
 };
+
+/** @throws Error for a module that is new in the list, and nowhere */
+function refuseMissing(state: State, inputs: Inputs): void {
+  const isAnotherList =
+    state.source === inputs.source &&
+    state.path === inputs.path &&
+    !isDeepStrictEqual(state.modules, inputs.modules);
+  const problems = isAnotherList ? missing(inputs.modules, state.offered, inputs) : [];
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+}
 
 /** What the plugin directory and Prosody's own have. */
 export interface Found extends Listed {

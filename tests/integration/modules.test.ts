@@ -129,6 +129,8 @@ describe.each(allReleases)("community modules on %s", (release) => {
         /module demo_bas: neither Prosody nor http.* has it; did you mean demo_base\?/,
       ),
     });
+    expect(text.split("\nDiagnostics:")[1]!.match(/module demo_bas: /g)).toHaveLength(1);
+    expect(text).not.toMatch(/^ +at /m);
   }, 60_000);
 
   test("one more module of the same revision comes without a restart, and goes again", async () => {

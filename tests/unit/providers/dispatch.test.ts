@@ -195,3 +195,39 @@ test("an object of a kind that is no more leaves the state, and the host alone",
   use.mockRestore();
   several.mockRestore();
 });
+
+describe("a module that is nowhere", () => {
+  const state = {
+    server: "prosody",
+    source: "package",
+    revision: "",
+    path: "",
+    files: {},
+    modules: [] as string[],
+    differing: [],
+    offered: ["tls"],
+  };
+  const inputs = { ...state, modules: ["nowhere"] };
+  const compared = () => provider("CommunityModules").diff!("package", state, inputs);
+  afterEach(() => jest.restoreAllMocks());
+
+  test("is an error in its own words where the server is the only one", async () => {
+    jest.spyOn(hosts, "several", "get").mockReturnValue(false);
+    const error = await compared().catch((caught) => caught);
+    expect(error.message).toMatch(/^compare CommunityModules package: module nowhere: neither Prosody nor /);
+    expect(error.stack).toBe("");
+  });
+
+  test("is a difference whose update fails, and no end of the run, where there are others", async () => {
+    jest.spyOn(hosts, "several", "get").mockReturnValue(true);
+    const host = new FakeHost({});
+    jest.spyOn(hosts, "use").mockImplementation((_name, operation) => operation(host as Host));
+    const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+    expect(await compared()).toMatchObject({ changes: true, replaces: [] });
+    expect(said.mock.calls.join()).toMatch(/^prosody: compare CommunityModules package: module nowhere: /);
+    await expect(provider("CommunityModules").update!("package", state, inputs)).rejects.toThrow(
+      /^update CommunityModules package: module nowhere: neither/,
+    );
+    expect(host.ran).toEqual([]);
+  });
+});
