@@ -176,7 +176,8 @@ async function prepare(
   const file = (path: string, content: string, mode: string): WantedFile => {
     return { path, content, mode, owner: "root", group: "root", makeDirectories: true };
   };
-  const retry = `[Service]\nExecStopPost=-${hookFile(domain)} missed\n`;
+  // By the shell: SELinux need not let systemd run what lies in /etc.
+  const retry = `[Service]\nExecStopPost=-/bin/sh ${hookFile(domain)} missed\n`;
   const isRetried = before.lineages[domain]?.retried ?? false;
   const files = [
     // Before the script, by which it would be the stack's own.
