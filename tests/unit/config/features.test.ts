@@ -294,6 +294,9 @@ test.each(["0.11.9-2", "13.10.0", "0.120.1", ""])("version %j is refused", (vers
   expect(() => releaseOf(version)).toThrow(`Prosody ${version} is not supported: install 0.12 or 13.0.`),
 );
 
+test("a version that the engine has not met yet is told as that", () =>
+  expect(() => releaseOf(undefined)).toThrow("run pulumi up without it first"));
+
 test("docs/server.md shows the table", () => {
   const cell = (origin: string, module: string) => (origin === "core" ? `\`${module}\`` : origin);
   const rows = features.map(({ module, group, what, specs, where, origin }) => {
