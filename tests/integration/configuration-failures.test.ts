@@ -95,7 +95,9 @@ describe.each(everywhere)("Prosody's configuration on %s", (_title, release) => 
         );
         expect(await prosody.fingerprint()).toBe(before);
       } finally {
-        await prosody.sh("prosodyctl deluser bob@example.test");
+        // As a change, so that the accounts which were read a moment ago count no more.
+        const options = { doing: "deleting an account", changes: true };
+        await prosody.connection.run("prosodyctl deluser bob@example.test", options);
         await prosody.bring();
       }
     }, 60_000);
