@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { dynamic } from "@pulumi/pulumi";
 import { row, stackOfResource } from "./engine-row";
-import type { Common, Handler } from "./handler";
+import { type Common, type Handler, unequal } from "./handler";
 import { handlers } from "./handlers";
 import type { Host } from "./host";
 import { isForeign, ownerFor } from "./ownership";
@@ -116,9 +116,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
 }
 
 async function differing(handler: AnyHandler, state: Common, inputs: Common): Promise<string[]> {
-  if (handler.diff) return handler.diff(state, inputs);
-  const [is, wanted] = [state, inputs] as unknown as Record<string, unknown>[];
-  return handler.inputs.filter((name) => !isDeepStrictEqual(is![name], wanted![name]));
+  return handler.diff ? handler.diff(state, inputs) : unequal(handler.inputs, state, inputs);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Host } from "./host";
 
 /**
@@ -66,4 +67,13 @@ export interface Handler<Inputs extends Common, State extends Common, Target = H
 export interface Common {
   /** Name of the server in the stack config: the provider finds the host's address and credentials by it. */
   server: string;
+}
+
+/** Names among these whose values differ in depth: the default {@link Handler.diff}, of all {@link Handler.inputs}. */
+export function unequal<Name extends string>(
+  names: readonly Name[],
+  state: Partial<Record<Name, unknown>>,
+  inputs: Partial<Record<Name, unknown>>,
+): Name[] {
+  return names.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
 }

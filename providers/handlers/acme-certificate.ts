@@ -11,7 +11,7 @@ import {
   lineages,
   retryFiles,
 } from "../facts/lineages";
-import type { Handler } from "../handler";
+import { type Handler, unequal } from "../handler";
 import type { Host, RunResult } from "../host";
 import { loadPending, unreadable, warnNotLoaded } from "../load-certificates";
 import { removeFiles, type WantedFile, writeFiles } from "../ssh/files";
@@ -60,7 +60,7 @@ export const acmeCertificateHandler: Handler<AcmeCertificateInputs, AcmeCertific
   complete: (inputs, old) => (old?.certificate ? { ...inputs, certificate: old.certificate } : inputs),
 
   /** A renewal is the host's business. */
-  diff: (state, inputs) => compared.filter((name) => !isDeepStrictEqual(state[name], inputs[name])),
+  diff: (state, inputs) => unequal(compared, state, inputs),
 
   async create(host, inputs) {
     const { lineages: before } = await host.fact(lineages);

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { closest } from "../../config/words";
 import type { CommunityModulesInputs as Inputs, CommunityModulesState as State } from "../community-modules";
 import * as scripts from "../community-modules/scripts";
-import type { Handler } from "../handler";
+import { type Handler, unequal } from "../handler";
 import type { Host } from "../host";
 import { differences, isOwn, keepChanges, type Listed, lines, listed } from "../own-directory";
 import { writeFiles } from "../ssh/files";
@@ -38,7 +38,7 @@ export const communityModulesHandler: Handler<Inputs, State> = {
    */
   diff(state, inputs) {
     refuseMissing(state, inputs);
-    return communityModulesHandler.inputs.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
+    return unequal(communityModulesHandler.inputs, state, inputs);
   },
 
   create: (host, inputs) => bring(host, inputs),

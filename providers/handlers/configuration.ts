@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { asciiDomain } from "../../config/domain-name";
 import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
 import type { Found, Mode } from "../configuration/found";
@@ -9,7 +8,7 @@ import { fits } from "../configuration/server";
 import { survey } from "../configuration/survey";
 import { adopt, change, type Target } from "../configuration/transaction";
 import { accounts } from "../facts/accounts";
-import type { Handler } from "../handler";
+import { type Handler, unequal } from "../handler";
 import type { Host } from "../host";
 import { loseAccess, losesAccess, virtualHosts } from "../stranded";
 import { warnOnce } from "../warn";
@@ -37,7 +36,7 @@ export const configurationHandler: Handler<ConfigurationInputs, ConfigurationSta
 
   diff(state, inputs) {
     for (const domain of leaving(mainHosts(state), inputs)) warnOnce(losesAccess(state.server, domain));
-    return configurationHandler.inputs.filter((name) => !isDeepStrictEqual(state[name], inputs[name]));
+    return unequal(configurationHandler.inputs, state, inputs);
   },
 
   async create(host, inputs) {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { namesOf } from "../../config/certificates";
 import { archiveDirectory } from "../archive";
 import { clock } from "../facts/clock";
-import type { Handler } from "../handler";
+import { type Handler, unequal } from "../handler";
 import type { Host } from "../host";
 import { loadCertificates, pendingMark } from "../load-certificates";
 import type { SelfSignedCertificateInputs, SelfSignedCertificateState } from "../self-signed-certificate";
@@ -31,10 +31,7 @@ export const selfSignedCertificateHandler: Handler<SelfSignedCertificateInputs, 
 
     complete: (inputs, old) => (old?.certificate ? { ...inputs, certificate: old.certificate } : inputs),
 
-    diff: (state, inputs) =>
-      (["server", "domain", "names", "flaw"] as const).filter(
-        (name) => !isDeepStrictEqual(state[name], inputs[name]),
-      ),
+    diff: (state, inputs) => unequal(["server", "domain", "names", "flaw"] as const, state, inputs),
 
     async create(host, inputs) {
       const there = await loaded(host, await look(host, inputs.domain));

@@ -267,6 +267,16 @@ describe("read and update", () => {
 
 describe("delete", () => {
   const sim = (...names: string[]) => names.map((name) => `Remv ${name} [1.0]\n`).join("");
+  /** A host whose prosody is needed by prosody-modules. */
+  const withModules = () =>
+    new Debian(
+      { prosody: "1", "prosody-modules": "1" },
+      {
+        "remove prosody": sim("prosody-modules", "prosody"),
+        "remove prosody-modules": sim("prosody-modules"),
+        "autoremove prosody-modules": sim("prosody-modules", "prosody"),
+      },
+    );
 
   test("removes what the stack installed, and what came along and nothing else needs", async () => {
     const host = new Debian(
@@ -285,14 +295,7 @@ describe("delete", () => {
   });
 
   test("leaves what something else needs by now, until that goes", async () => {
-    const host = new Debian(
-      { prosody: "1", "prosody-modules": "1" },
-      {
-        "remove prosody": sim("prosody-modules", "prosody"),
-        "remove prosody-modules": sim("prosody-modules"),
-        "autoremove prosody-modules": sim("prosody-modules", "prosody"),
-      },
-    );
+    const host = withModules();
     await packageHandler.delete(host, state("prosody"));
     expect(host.told).toEqual(["apt-mark auto prosody"]);
     await packageHandler.delete(host, state("prosody-modules"));
@@ -300,14 +303,7 @@ describe("delete", () => {
   });
 
   test("leaves what is wanted again by then, as a replacement, and has it noted as wanted by name", async () => {
-    const host = new Debian(
-      { prosody: "1", "prosody-modules": "1" },
-      {
-        "remove prosody": sim("prosody-modules", "prosody"),
-        "remove prosody-modules": sim("prosody-modules"),
-        "autoremove prosody-modules": sim("prosody-modules", "prosody"),
-      },
-    );
+    const host = withModules();
     await packageHandler.delete(host, state("prosody"));
     expect(await packageHandler.create(host, wanted("prosody"))).toMatchObject({ adopted: false });
     await packageHandler.delete(host, state("prosody-modules"));
