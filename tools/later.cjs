@@ -62,6 +62,15 @@ function standIn(file) {
 }
 
 /**
+ * The SDK has stack traces say where in TypeScript a place is, and takes the first of them before the program begins:
+ * 0.05 s, for traces that nobody sees. start.cjs has its own say what is in a trace.
+ */
+function leaveOutSourceMaps(sdk) {
+  const file = Module.createRequire(sdk).resolve("source-map-support/register");
+  require.cache[file] = Object.assign(new Module(file), { filename: file, loaded: true });
+}
+
+/**
  * An engine that is killed before it asks the provider for anything, as by the end of what its output is piped into,
  * leaves a process that nobody would end: its standard input is all that it notices. From its first request on, which is
  * when it takes over the signals, providers/ssh/pool.ts sees to that.
@@ -79,4 +88,5 @@ module.exports = { putOff };
 const [, script = ""] = process.argv;
 const [kind] = /(?<=[/\\]cmd[/\\])(dynamic-provider|run)\b/.exec(script) ?? [];
 if (kind) putOff(script);
+if (kind === "run") leaveOutSourceMaps(script);
 if (kind === "dynamic-provider") endWithEngine();

@@ -35,22 +35,31 @@ test("what was put off is there for who uses it after all", () => {
   expect(run("-e", putOff + use)).toBe("true function true\ntypescript @npmcli/arborist zod/v4/locales");
 });
 
-test("loaded by NODE_OPTIONS, it acts on the program and the provider alone", () => {
+/** What `code` prints in a process that NODE_OPTIONS has load later.cjs, and that is called as the SDK's own `command`. */
+function runAs(command: string, code: string): string {
   const directory = mkdtempSync(join(tmpdir(), "prosody-later-"));
-  const script = (name: string) => {
-    const file = join(directory, "cmd", name, "index.js");
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, load + show);
-    return file;
-  };
+  const file = join(directory, "cmd", command, "index.js");
   try {
     symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-    expect(run("--require", later, script("dynamic-provider"))).toBe("");
-    expect(run("--require", later, script("run"))).toBe("");
-    expect(run("--require", later, script("other"))).toBe("typescript @npmcli/arborist zod/v4/locales");
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, code);
+    return run("--require", later, file);
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+test("loaded by NODE_OPTIONS, it acts on the program and the provider alone", () => {
+  expect(runAs("dynamic-provider", load + show)).toBe("");
+  expect(runAs("run", load + show)).toBe("");
+  expect(runAs("other", load + show)).toBe("typescript @npmcli/arborist zod/v4/locales");
+});
+
+test("the program starts without the source maps of the SDK", () => {
+  const code = `require("source-map-support/register");
+    console.log(require.resolve("source-map-support") in require.cache);`;
+  expect(runAs("run", code)).toBe("false");
+  expect(runAs("dynamic-provider", code)).toBe("true");
 });
 
 test("a provider whose engine is killed before it asks for anything ends, too", async () => {
