@@ -2,7 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Environment, thisMachine } from "./environment";
 import { misspelt, namespace } from "./namespace";
 import { decode, parse, parseOption } from "./parse";
+import { isMap } from "./parts";
 import { report } from "./problems";
+import { entriesOf } from "./servers";
 import type { HostSettings, NameServerAccess, Settings } from "./settings";
 
 /**
@@ -49,6 +51,19 @@ export function parseNameServers(
     nameServer && key ? [[server, { ...nameServer, key, takeOver }] as const] : [],
   );
   return new Map(found);
+}
+
+/**
+ * The passwords of a server's accounts, for the process that makes them. What `jidsFile` names is not opened, and what
+ * has mistakes is left out: the program tells of them.
+ */
+export function passwordsOf(config: { get(key: string): string | undefined }, server: string): string[] {
+  const value = (name: string) => decode(config.get(`${namespace}${name}`));
+  const { entries } = entriesOf({ jids: value("jids"), servers: value("servers") }, new Set());
+  const { jids } = entries.find(({ name }) => name === server)?.raw ?? {};
+  return Object.values(isMap(jids) ? jids : {})
+    .map((account) => (isMap(account) ? account.password : account))
+    .filter((password) => typeof password === "string" && password !== "") as string[];
 }
 
 function parseOf<Option extends "host" | "dns">(

@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { unicodeDomain } from "../config/domain-name";
 import { archiveDirectory, pack } from "./archive";
 import { type Stored, verifierOf } from "./facts/accounts";
+import { hash, hashable } from "./hash-ahead";
 import type { Host } from "./host";
 import { adminSockets, lengthPrefixed, luaInput, luaScript, luaSource, notInstalled } from "./lua";
-import { type Verifier, verifier } from "./scram";
+import type { Verifier } from "./scram";
 import { raw, sh } from "./ssh/quote";
 
 /**
@@ -71,11 +72,10 @@ async function commit(host: Host, items: Item[]): Promise<(Changed | undefined |
 
 /**
  * The verifier of a new account is made here, off the main thread, so that the server, which has only one, goes on
- * serving; but not of a password that SASLprep (RFC 4013) might change, lest two implementations differ in it and its
- * owner does not get in.
+ * serving.
  */
 async function verifierFor(change: AccountChange): Promise<Verifier | undefined> {
-  return change.action === "set" && /^[ -~]+$/.test(change.password) ? verifier(change.password) : undefined;
+  return change.action === "set" && hashable(change.password) ? hash(change.password) : undefined;
 }
 
 /** What change-accounts.lua reads of one change. */

@@ -1,10 +1,13 @@
+import { passwordsOf } from "../../config/load";
 import type { ConnectionInputs, ConnectionState } from "../connection";
 import { firewalld } from "../facts/firewalld";
 import { portLabels } from "../facts/selinux";
 import type { Handler } from "../handler";
+import { hashAhead } from "../hash-ahead";
 import type { Host } from "../host";
 import { foreign, isForeign, look, note, noteOurs, owner } from "../ownership";
 import { removeFiles, writeFiles } from "../ssh/files";
+import { hosts } from "../ssh/pool";
 
 /**
  * What takes longest to read. The engine asks for the objects that need it last, in the order of their dependencies;
@@ -29,7 +32,11 @@ export const connectionHandler: Handler<ConnectionInputs, ConnectionState> = {
 
   id: ({ server }) => server,
 
-  create: (host, inputs) => keep(host, inputs, inputs),
+  async create(host, inputs) {
+    const state = await keep(host, inputs, inputs);
+    void hashAhead(passwordsOf(hosts.config, inputs.server)); // the accounts come last
+    return state;
+  },
 
   async read(host, state) {
     for (const fact of longest) host.fact<unknown>(fact).catch(() => undefined); // whoever needs it gets the error

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { load, parseHosts } from "../../../config/load";
+import { load, parseHosts, passwordsOf } from "../../../config/load";
 import { Secret } from "../../../config/secret";
 import { changed, environment, hostKey, pki, sshKeys } from "../../fixtures/bad-configs/base";
 
@@ -151,5 +151,30 @@ Every option is explained in docs/configuration.md.`,
     expect(() => parseHosts({ get: () => undefined }, environment)).toThrow(
       "prosody:host: is missing; give the host's address, or a map with address, user, hostKey and more.",
     );
+  });
+});
+
+describe("the provider's passwords", () => {
+  const given = (values: Record<string, unknown>) => ({
+    get: (key: string) => (key in values ? JSON.stringify(values[key]) : undefined),
+  });
+  const jids = {
+    "alice@example.com": "pencil",
+    "bob@example.com": { password: "paper", policy: "enforced" },
+    "mallory@example.com": null,
+    "trent@example.com": "",
+    "eve@example.com": { password: null },
+    "oscar@example.com": 5,
+  };
+
+  test("are those of the server's accounts that exist", () => {
+    expect(passwordsOf(given({ "prosody:jids": jids }), "prosody")).toEqual(["pencil", "paper"]);
+    const servers = { berlin: { jids }, paris: { jids: { "zoe@other.example": "chalk" } } };
+    expect(passwordsOf(given({ "prosody:servers": servers }), "paris")).toEqual(["chalk"]);
+  });
+  test("are none where there is nothing to read", () => {
+    expect(passwordsOf(given({}), "prosody")).toEqual([]);
+    expect(passwordsOf(given({ "prosody:jids": ["alice@example.com"] }), "prosody")).toEqual([]);
+    expect(passwordsOf(given({ "prosody:servers": { berlin: {} } }), "paris")).toEqual([]);
   });
 });
