@@ -43,7 +43,7 @@ export interface RunOptions {
   streams?: { input?: Readable; output?: Writable };
   /** Sent to the script's standard input. */
   input?: string | Buffer;
-  /** Seconds; default 60. */
+  /** Seconds, besides those that `input` takes over a slow link; default 60. */
   timeout?: number;
   /** Exit codes that are no error; default [0]. */
   accept?: number[];

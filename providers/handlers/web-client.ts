@@ -45,8 +45,8 @@ export const webClientHandler: Handler<Inputs, State> = {
   inputs: ["package", "integrity", "parts", "without", "path", "differing"],
   replaceOn: ["path"],
   createBeforeReplace: true,
-  // Some megabytes, first from the registry and then over SSH.
-  timeout: 600,
+  // Ten megabytes, first from the registry and then over SSH, at 64 kbit/s.
+  timeout: 2400,
 
   id: ({ path }) => path,
 

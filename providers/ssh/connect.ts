@@ -184,7 +184,7 @@ function handshake(
       settled = true;
       clearTimeout(timer);
       client.removeAllListeners("error").removeAllListeners("close");
-      resolve(new Connection(client, socket));
+      resolve(new Connection(client, socket, stream));
     });
     client.connect({
       sock: stream,

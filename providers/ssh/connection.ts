@@ -27,14 +27,24 @@ export class Connection {
   readonly #onLost: (() => void)[] = [];
   #busy = 0;
   #probe: NodeJS.Timeout | undefined;
+  /** Probes since anything came from the host, and how often something came. */
+  #missed = 0;
+  #heard = 0;
 
   constructor(
     private readonly client: Client,
     /** The TCP connection; with a jump host, the one to that. The only handle that keeps the process alive. */
     readonly socket: Socket,
+    /** What comes from the host itself; with a jump host, the tunnel through that. */
+    stream: Duplex,
   ) {
     client.on("error", (error) => this.#fail(error.message));
     client.on("close", () => this.#fail("the host closed the connection"));
+    // Over a slow link, the answer to a probe comes after much else, which is a sign of life as good.
+    stream.on("data", () => {
+      this.#heard++;
+      this.#missed = 0;
+    });
   }
 
   #fail(reason: string): void {
@@ -51,31 +61,59 @@ export class Connection {
 
   /**
    * Starts a command.
-   * @param seconds until the host must have answered
+   * @param seconds until the host must have answered; over a slow link that is busy, once it has what was sent before
    * @throws NotStarted when it was refused, or the connection was gone before it could start
    * @throws Error when it may have started
    */
-  start(command: string, input: Buffer, seconds: number, exchange?: Exchange): Promise<Running> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.destroy(`it opened no session within ${seconds} s`);
-        reject(new Error(this.lost));
-      }, seconds * 1000);
-      const refuse = ({ message }: Error) => {
-        clearTimeout(timer);
-        const reason = this.lost ?? message;
-        reject(notStarted.test(message) ? new NotStarted(reason) : new Error(reason));
-      };
-      try {
-        this.client.exec(command, (error, channel) => {
-          if (error) return refuse(error);
-          clearTimeout(timer);
-          // Before any await: the exit status of a short command is in the same packet.
-          resolve({ outcome: collect(channel, input, exchange), close: () => channel.close() });
+  async start(command: string, input: Buffer, seconds: number, exchange?: Exchange): Promise<Running> {
+    let timer: NodeJS.Timeout | undefined;
+    this.hold();
+    try {
+      return await new Promise((resolve, reject) => {
+        let heard = this.#heard;
+        let hasAll = false;
+        const limit = () => {
+          timer = setTimeout(late, seconds * 1000);
+        };
+        const late = () => {
+          if (hasAll || heard === this.#heard) {
+            this.destroy(`it opened no session within ${seconds} s`);
+            return reject(new Error(this.lost));
+          }
+          heard = this.#heard;
+          limit();
+        };
+        limit();
+        this.#ask(() => {
+          hasAll = true;
+          timer?.refresh();
         });
-      } catch (error) {
-        refuse(error as Error);
-      }
+        const refuse = ({ message }: Error) => {
+          const reason = this.lost ?? message;
+          reject(notStarted.test(message) ? new NotStarted(reason) : new Error(reason));
+        };
+        try {
+          this.client.exec(command, (error, channel) => {
+            if (error) return refuse(error);
+            // Before any await: the exit status of a short command is in the same packet.
+            const outcome = collect(channel, input, { ...exchange, arrived: () => this.#arrived() });
+            resolve({ outcome, close: () => channel.close() });
+          });
+        } catch (error) {
+          refuse(error as Error);
+        }
+      });
+    } finally {
+      clearTimeout(timer);
+      this.release();
+    }
+  }
+
+  /** Resolves once the host has all that was sent, or is lost. */
+  #arrived(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onLost(resolve);
+      this.#ask(resolve);
     });
   }
 
@@ -99,12 +137,12 @@ export class Connection {
   hold(): void {
     if (this.#busy++ > 0 || this.lost !== undefined) return;
     this.socket.ref();
-    let missed = 0;
+    this.#missed = 0;
     this.#probe = setInterval(() => {
-      if (missed++ >= probesMissed) this.destroy(`no answer for ${probeEvery * probesMissed} s`);
+      if (this.#missed++ >= probesMissed) this.destroy(`no answer for ${probeEvery * probesMissed} s`);
       else
         this.#ask(() => {
-          missed = 0;
+          this.#missed = 0;
         });
     }, probeEvery * 1000);
   }

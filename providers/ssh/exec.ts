@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ClientChannel } from "ssh2";
 
@@ -36,13 +36,40 @@ export interface Exchange {
   /** Gets what the command notes of its progress, see {@link RunOptions} in `host.ts`. */
   note?(detail: string): void;
   limit?: number;
+  /** Resolves once the host has what was sent. */
+  arrived?(): Promise<void>;
+}
+
+/** Bytes of input that go at once, at first and at least, and at most. */
+const least = 32 * 1024;
+const most = 1024 * 1024;
+
+/** Milliseconds that these may take: what others send at the same time comes after them. */
+const mayTake = 1000;
+
+/** The input in pieces of which each goes once the one before has arrived, as large as the link takes in a moment. */
+async function* paced(input: Buffer, more: Iterable<Buffer> | Readable, arrived: () => Promise<void>) {
+  let size = least;
+  let left = size;
+  for (const source of [[input], more])
+    for await (const chunk of source)
+      for (let at = 0; at < chunk.length; at += least) {
+        if (left <= 0) {
+          const since = performance.now();
+          await arrived();
+          size = performance.now() - since < mayTake ? Math.min(size * 2, most) : Math.max(size / 2, least);
+          left = size;
+        }
+        left -= least;
+        yield chunk.subarray(at, at + least);
+      }
 }
 
 /** Hands the input to a running command and collects what it prints until it ends. */
 export function collect(
   channel: ClientChannel,
   input: Buffer,
-  { streams = {}, note, limit = outputLimit }: Exchange = {},
+  { streams = {}, note, limit = outputLimit, arrived = async () => undefined }: Exchange = {},
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const stdout: Buffer[] = [];
@@ -91,11 +118,13 @@ export function collect(
       }, outputGrace);
     });
     channel.on("close", () => (taken ? taken.then(() => done()) : done()));
-    if (!streams.input) channel.end(input);
+    if (!streams.input && input.length <= least) channel.end(input);
+    // What ends before it has read everything says why by its exit code.
     else {
-      channel.write(input);
-      // What ends before it has read everything says why by its exit code.
-      streams.input.on("error", breakOff).pipe(channel);
+      streams.input?.on("error", breakOff);
+      Readable.from(paced(input, streams.input ?? [], arrived))
+        .on("error", breakOff)
+        .pipe(channel);
     }
   });
 }

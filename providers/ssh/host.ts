@@ -27,6 +27,9 @@ const retryFor = 10_000;
 const defaultTimeout = 60;
 const batchTimeout = 30;
 
+/** Bytes a second that a script's input takes at worst, over 64 kbit/s: the time comes on top. */
+const slowest = 8000;
+
 /** Milliseconds: the engine sends what it wants read one by one. */
 const gatherReadings = 10;
 
@@ -130,7 +133,8 @@ export class SshHost implements Host {
     options: RunOptions,
     note: (detail: string) => void = () => undefined,
   ): Promise<RunResult> {
-    const seconds = options.timeout ?? defaultTimeout;
+    const sending = Math.floor((options.input?.length ?? 0) / slowest);
+    const seconds = (options.timeout ?? defaultTimeout) + sending;
     const id = `${process.pid}-${++runs}`;
     const { link, running } = await this.#start(script, id, seconds, options, note);
     link.connection.hold();

@@ -81,7 +81,7 @@ describe("streams", () => {
       },
     });
     const outcome = collect(client, Buffer.from("first,"), {
-      streams: { input: Readable.from(["then"]), output },
+      streams: { input: Readable.from([Buffer.from("then")]), output },
     });
     made.toHost.resume();
     const received: Buffer[] = [];

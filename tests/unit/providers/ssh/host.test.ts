@@ -99,6 +99,12 @@ describe("run", () => {
     expect(stdout).toBe("done\n");
   });
 
+  test("what a script's input takes over a slow link is no time of its own", async () => {
+    const { host } = await connected({ exec: locally });
+    const options = { doing, timeout: 1, input: "x".repeat(24_000) };
+    expect((await host.run("sleep 1.5; wc -c", options)).stdout.trim()).toBe("24000");
+  });
+
   test("a script that takes too long is ended with all that it started, and the error says what that was", async () => {
     const { host } = await connected({ exec: locally });
     const message = await failure(host.run("sleep 61.5 & sleep 62.5; echo never", { doing, timeout: 1 }));
