@@ -40,6 +40,11 @@ function diagnose(said: string, os: string, names: readonly string[], update: st
       `another package manager is busy: ${holder}.`,
       "Wait until it is done, or see what it hangs on, then run this again.",
     ];
+  if (unknownPackages(said).length > 0 && /Not live until|is not valid yet/.test(update))
+    return [
+      `${list} is in none of the package lists, which are signed in the future by the clock of the host.`,
+      "Set that clock right (`timedatectl`), then run this again.",
+    ];
   if (unknownPackages(said).length > 0)
     return /Failed to fetch/.test(update)
       ? [

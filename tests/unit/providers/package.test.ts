@@ -128,6 +128,24 @@ describe("create", () => {
     );
   });
 
+  test("tells of a clock by which the lists are of the future", async () => {
+    const unknown = { code: 100, stderr: "E: Unable to locate package prosody\n" };
+    const update = {
+      code: 100,
+      stderr:
+        "W: OpenPGP signature verification failed: http://mirror/debian trixie InRelease: Verifying signature: Not live until 2026-11-21T08:46:20Z\n" +
+        "E: The repository 'http://mirror/debian trixie InRelease' is not signed.\n",
+    };
+    const host = new Debian({}, { "install prosody": unknown });
+    host.answers.set("/update$/", update);
+    await expect(packageHandler.create(host, wanted("prosody"))).rejects.toThrow(
+      "prosody is in none of the package lists, which are signed in the future by the clock of the host.\n" +
+        "  E: The repository 'http://mirror/debian trixie InRelease' is not signed.\n" +
+        "  E: Unable to locate package prosody\n" +
+        "Fix: Set that clock right (`timedatectl`), then run this again.",
+    );
+  });
+
   test("fetches the lists once more when they are older than the mirror", async () => {
     const gone = { code: 100, stderr: "E: Failed to fetch http://mirror/prosody.deb  404  Not Found\n" };
     const host = new Debian({}, { "install prosody": gone });
