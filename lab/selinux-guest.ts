@@ -34,7 +34,7 @@ const name = "selinux-guest";
 /** The guest's own programs: what the stack would install, so that nothing is downloaded by an emulated processor. */
 const packages =
   "linux-image-cloud-amd64 udev kmod selinux-policy-default policycoreutils policycoreutils-python-utils " +
-  "selinux-utils netbase prosody prosody-modules lua-unbound ssl-cert openssl";
+  "selinux-utils netbase prosody prosody-modules lua-unbound ssl-cert openssl certbot curl pebble";
 
 const command = `-machine q35 -cpu Nehalem -smp 2 -m 768 -nographic -no-reboot -monitor none
 -kernel /guest/vmlinuz -append root=/dev/nvme0n1\\ rw\\ security=selinux\\ enforcing=1\\ net.ifnames=0\\ console=ttyS0\\ loglevel=3

@@ -216,13 +216,14 @@ systemctl daemon-reload`;
 const environment = sh`[ ! -f ${caFiles.all} ] || export REQUESTS_CA_BUNDLE=${caFiles.all}
 `;
 
+/** SELinux may confine certbot, and it then writes to a pipe of the shell's, but not to sshd's. */
 async function obtain(host: Host, inputs: AcmeCertificateInputs, force: boolean): Promise<void> {
   const { domain, names, email, directory } = inputs;
   const result = await host.run(
     environment +
       sh`since=$(wc -c < /var/log/letsencrypt/letsencrypt.log 2>/dev/null || echo 0)
-certbot certonly --non-interactive --agree-tos --email ${email} --server ${directory} --standalone --preferred-challenges http --cert-name ${domain} --key-type ecdsa --renew-with-new-domains ${force ? ["--force-renewal"] : ["--keep-until-expiring"]} ${names.flatMap((name) => ["-d", name])} 2>&1 && exit 0
-echo ==
+said=$(certbot certonly --non-interactive --agree-tos --email ${email} --server ${directory} --standalone --preferred-challenges http --cert-name ${domain} --key-type ecdsa --renew-with-new-domains ${force ? ["--force-renewal"] : ["--keep-until-expiring"]} ${names.flatMap((name) => ["-d", name])} 2>&1) && exit 0
+printf '%s\\n==\\n' "$said"
 tail -c +$((since + 1)) /var/log/letsencrypt/letsencrypt.log | grep -oE '"(detail|type)": *"[^"]*"|acme.messages.Error: .*' | sort -u | head -n 20
 exit 1`,
     { doing: `getting a certificate for ${domain}`, timeout: 300, accept: [0, 1], changes: true },
@@ -231,26 +232,30 @@ exit 1`,
 }
 
 /** What certbot says, without its advertisements, and what a user can do. */
-export function reasonOf(
-  { stdout }: Pick<RunResult, "stdout">,
-  { domain, names, directory }: AcmeCertificateInputs,
-): string {
+export function reasonOf({ stdout }: Pick<RunResult, "stdout">, inputs: AcmeCertificateInputs): string {
+  const { domain } = inputs;
   const [said = "", log = ""] = stdout.split("\n==\n");
   const noise =
     /^(Saving debug log|Ask for help|Hint:|Requesting|Renewing|- - -|Plugins|An unexpected error|Some challenges|Certbot failed to authenticate|Account registered|$)/;
   const reasons = [...said.split("\n"), ...log.split("\n")].filter((line) => !noise.test(line.trim()));
-  const fix = /port 80/i.test(stdout)
-    ? "Stop what uses port 80 on the host, then run this again."
-    : /challenges over DNS/.test(stdout)
-      ? `The certificate has a wildcard, for others on the host. Have it made for ${names.join(", ")} on the host, as it was made before (certbot certonly --cert-name ${domain}), then run this again.`
-      : /rateLimited|too many/i.test(stdout)
-        ? "Wait until the time that the authority names, then run this again. Each try before that may count."
-        : /CERTIFICATE_VERIFY_FAILED/.test(stdout)
-          ? "See that the clock of the host is right (`timedatectl`), and that acme.caFile is the authority's where it is a private one, then run this again."
-          : /requests\.exceptions\.\w+/.test(stdout)
-            ? `The host does not reach ${new URL(directory).host}. See to its resolver, its route and what filters what it sends, then run this again.`
-            : `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, then run this again.`;
-  return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fix}`;
+  return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fixOf(stdout, inputs)}`;
+}
+
+function fixOf(said: string, { domain, names, directory }: AcmeCertificateInputs): string {
+  const then = "then run this again.";
+  const { host } = new URL(directory);
+  if (/port 80/i.test(said)) return `Stop what uses port 80 on the host, ${then}`;
+  if (/challenges over DNS/.test(said))
+    return `The certificate has a wildcard, for others on the host. Have it made for ${names.join(", ")} on the host, as it was made before (certbot certonly --cert-name ${domain}), ${then}`;
+  if (/rateLimited|too many/i.test(said))
+    return `Wait until the time that the authority names, ${then} Each try before that may count.`;
+  if (/CERTIFICATE_VERIFY_FAILED/.test(said))
+    return `See that the clock of the host is right (\`timedatectl\`), and that acme.caFile is the authority's where it is a private one, ${then}`;
+  if (/requests\.exceptions\.\w+/.test(said))
+    return `The host does not reach ${host}. See to its resolver, its route and what filters what it sends, ${then}`;
+  if (/Requesting \S+: Permission denied/.test(said))
+    return `Something on the host keeps certbot from connecting to ${host}. Where SELinux is on, see \`ausearch -m AVC -c certbot\` there: the port needs the label http_port_t; ${then}`;
+  return `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, ${then}`;
 }
 
 async function deploy(host: Host, domain: string): Promise<void> {

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { bootSelinuxGuest, type SelinuxGuest } from "../../lab/selinux-guest";
 import { type Certificate, certificate, filesOf } from "../helpers/lab";
+import { startPebble } from "../helpers/pebble";
 import { Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
 
@@ -92,4 +96,57 @@ describe("on a host with SELinux enforcing", () => {
     expect(await listening()).toBe("22 5222 5223 5269 ");
     expect(await label()).toEqual([]);
   }, 600_000);
+
+  describe("with certificates by certbot", () => {
+    const directory = mkdtempSync(join(tmpdir(), "prosody-selinux-"));
+    const live = "/etc/letsencrypt/live/example.test";
+    const serial = (file: string) => guest.exec(`openssl x509 -noout -serial -in ${file}`);
+    const offered = () =>
+      guest.exec(
+        "openssl s_client -connect 127.0.0.1:5222 -starttls xmpp -xmpphost example.test </dev/null 2>/dev/null | openssl x509 -noout -serial",
+      );
+
+    const acme = (port: number) => ({
+      email: "a@example.test",
+      server: `https://127.0.0.1:${port}/dir`,
+      caFile: join(directory, "directory.crt"),
+    });
+
+    beforeAll(async () => {
+      const { directoryAuthority } = await startPebble({ exec: guest.exec, release: "trixie" }, 443);
+      writeFileSync(join(directory, "directory.crt"), directoryAuthority);
+    }, 300_000);
+
+    afterAll(() => rmSync(directory, { recursive: true }));
+
+    test("what keeps certbot from its authority is told, and the old one stays in service", async () => {
+      const before = await offered();
+      await stack.configure({ domains: { "example.test": { acme: acme(15222) } } });
+      expect((await stack.up()).text).toMatch(
+        /gave no certificate for example\.test[\s\S]*Permission denied/,
+      );
+      expect(await offered()).toBe(before);
+    }, 600_000);
+
+    test("the first one is served", async () => {
+      await stack.configure({ domains: { "example.test": { acme: acme(443) } } });
+      expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
+      expect(await offered()).toBe(await serial(`${live}/fullchain.pem`));
+      expect((await stack.drift()).rows).toEqual([]);
+    }, 600_000);
+
+    test("a renewal, after which certbot may not run the script, is brought by certbot's unit", async () => {
+      const before = await serial(`${live}/fullchain.pem`);
+      const conf = "/etc/letsencrypt/renewal/example.test.conf";
+      const due = (days: number) =>
+        `sed -i 's/^#* *renew_before.*/renew_before_expiry = ${days} days/' ${conf}`;
+      await guest.exec(`${due(365)}; systemctl start certbot.service; ${due(30)}`);
+      expect(await guest.exec("dmesg | grep 'avc: *denied *{ execute }.*prosody-pulumi'")).toContain(
+        "certbot_t",
+      );
+      expect(await serial(`${live}/fullchain.pem`)).not.toBe(before);
+      expect(await offered()).toBe(await serial(`${live}/fullchain.pem`));
+      expect((await stack.drift()).rows).toEqual([]);
+    }, 600_000);
+  });
 });

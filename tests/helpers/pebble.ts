@@ -3,13 +3,17 @@ import type { LabHost } from "./lab";
 
 /**
  * Let's Encrypt's own test authority (https://github.com/letsencrypt/pebble) on a lab host, with a DNS server that
- * leads every name to the host. Its directory is https://127.0.0.1:14000/dir; it refuses blocked.test.
+ * leads every name to the host. It refuses blocked.test.
+ * @param port of its directory, https://127.0.0.1:PORT/dir
  * @returns whom to trust for the directory, and for the certificates that it gives; PEM
  */
-export async function startPebble(host: LabHost): Promise<{ directoryAuthority: string; root: string }> {
+export async function startPebble(
+  host: Pick<LabHost, "exec" | "release">,
+  port = 14000,
+): Promise<{ directoryAuthority: string; root: string }> {
   const seconds = 90 * 86_400;
   const config = {
-    listenAddress: "127.0.0.1:14000",
+    listenAddress: `127.0.0.1:${port}`,
     managementListenAddress: "127.0.0.1:15000",
     certificate: "/opt/pebble/tls.crt",
     privateKey: "/opt/pebble/tls.key",

@@ -232,6 +232,10 @@ test.each([
     "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme.example', port=443): Max retries exceeded with url: /directory (Caused by NameResolutionError(\"Failed to resolve 'acme.example'\"))",
     "The host does not reach ca. See to its resolver",
   ],
+  [
+    "ValueError: Requesting ca:444/dir: Permission denied",
+    "Something on the host keeps certbot from connecting",
+  ],
   ["requests.exceptions.ReadTimeout: read timed out", "The host does not reach ca. See to its resolver"],
 ])("%s is no fault of the DNS", (said, fix) =>
   expect(reasonOf({ stdout: `x\n==\n${said}` }, inputs)).toContain(`Fix: ${fix}`),
