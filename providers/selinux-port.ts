@@ -20,8 +20,11 @@ export interface SelinuxPortState extends Omit<SelinuxPortInputs, "allowed"> {
   allowed?: boolean;
   /** The label that the port has. */
   label?: string;
-  /** What the stack gave the port, and the label that somebody had given it on this host before. */
-  given?: { label: string; before?: string };
+  /**
+   * What the stack gave the port, and the label that somebody had given it on this host before. `false` for nothing: a
+   * property that is not there is unknown in previews, and with it what the stack says of the labels.
+   */
+  given: { label: string; before?: string } | false;
 }
 
 /** Keeps a label on a port that lets Prosody bind it. Where the policy's own label does, it stays. */

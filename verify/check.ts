@@ -42,6 +42,9 @@ export class FailedElsewhere extends Error {
   }
 }
 
+/** How a client connects and logs in: `SASL2` is STARTTLS with the log-in of XEP-0388. */
+export type Road = "starttls" | "direct TLS" | "SASL2" | { websocket: string };
+
 /** What a check works with. */
 export interface Context {
   readonly expected: Expected;
@@ -55,7 +58,7 @@ export interface Context {
   /** Logs in with one of the accounts, by whatever road works; ended with the check. */
   login(account?: number): Promise<Session>;
   /** Logs in over one road. */
-  loginOver(road: "starttls" | "direct TLS" | { websocket: string }, account?: number): Promise<Session>;
+  loginOver(road: Road, account?: number): Promise<Session>;
   /** A session that may create rooms. */
   loginAsCreator(): Promise<Session>;
   /** A session on another virtual host, if the stack has one. */

@@ -2,7 +2,7 @@ import { releaseOf } from "../config/features";
 import type { Server } from "../config/settings";
 import { backupPause, lua } from "../providers/admin-shell";
 import type { Host } from "../providers/host";
-import type { Check, Context } from "./check";
+import type { Check, Context, Road } from "./check";
 import { FailedElsewhere, Untested } from "./check";
 import { checks } from "./checks";
 import { type Expected, expectedOf } from "./expected";
@@ -183,13 +183,8 @@ async function firstRoad(network: Network, expected: Expected): Promise<Way> {
   );
 }
 
-function wayOver(
-  road: "starttls" | "direct TLS" | { websocket: string },
-  network: Network,
-  { unicode }: Expected,
-): Way {
+function wayOver(road: Road, network: Network, { unicode }: Expected): Way {
   if (typeof road === "object") return { network, url: road.websocket };
-  return {
-    open: () => (road === "starttls" ? openStarttls(network, unicode) : openDirectTls(network, unicode)),
-  };
+  if (road === "direct TLS") return { open: () => openDirectTls(network, unicode) };
+  return { open: () => openStarttls(network, unicode), ...(road === "SASL2" && { sasl2: true }) };
 }

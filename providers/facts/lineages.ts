@@ -48,6 +48,9 @@ export const dropIns = ["certbot.service", "certbot-renew.service"].map(
 /** Have the script run after each look of the timer: certbot itself runs it once, whether that works or not. */
 export const retryFiles = (domain: string) => dropIns.map((each) => `${each}/prosody-pulumi-${domain}.conf`);
 
+/** What they say. By the shell: SELinux need not let systemd run what lies in /etc. */
+export const retryLine = (domain: string) => `ExecStopPost=-/bin/sh ${hookFile(domain)} missed`;
+
 /**
  * Says that a certificate was certbot's before the stack: kept beside it, because a state can be lost, and an up can end
  * before there is one.
@@ -73,7 +76,7 @@ for conf in /etc/letsencrypt/renewal/*.conf; do
   cmp -s "$live/fullchain.pem" "$served.crt" && cmp -s "$live/privkey.pem" "$served.key" &&
     [ "$(stat -Lc '%a %U %G' "$served.crt" "$served.key" | sort -u)" = '640 root prosody' ] && deployed=yes
   adopted=no; [ ! -e ${adoptedMark("$name")} ] || adopted=yes
-  retried=yes; for file in ${retryFiles("$name").join(" ")}; do [ -e "$file" ] || retried=no; done
+  retried=yes; for file in ${retryFiles("$name").join(" ")}; do grep -qsxF "${retryLine("$name")}" "$file" || retried=no; done
   hook=${hookFile("$name")}; [ -x "$hook" ] || hook=/dev/null
   echo "lineage $name $pair $deployed $retried $adopted $(sed -n 's/^server *= *//p' "$conf" | head -n 1) chain=$(base64 -w0 "$live/fullchain.pem" 2>/dev/null) served=$(base64 -w0 "$served.crt" 2>/dev/null) hook=$(base64 -w0 "$hook")"
 done`,

@@ -10,6 +10,7 @@ import {
   type Lineages,
   lineages,
   retryFiles,
+  retryLine,
 } from "../facts/lineages";
 import { type Handler, unequal } from "../handler";
 import type { Host, RunResult } from "../host";
@@ -176,8 +177,7 @@ async function prepare(
   const file = (path: string, content: string, mode: string): WantedFile => {
     return { path, content, mode, owner: "root", group: "root", makeDirectories: true };
   };
-  // By the shell: SELinux need not let systemd run what lies in /etc.
-  const retry = `[Service]\nExecStopPost=-/bin/sh ${hookFile(domain)} missed\n`;
+  const retry = `[Service]\n${retryLine(domain)}\n`;
   const isRetried = before.lineages[domain]?.retried ?? false;
   const files = [
     // Before the script, by which it would be the stack's own.

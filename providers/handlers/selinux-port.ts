@@ -50,20 +50,22 @@ export const selinuxPortHandler: Handler<SelinuxPortInputs, SelinuxPortState> = 
       host.fact(portLabels),
       host.fact(osRelease),
     ]);
-    if (mode === "disabled" && !state.required) return { ...wanted(state), mode, given: state.given };
+    const given = state.given ?? false; // not there in older states
+    if (mode === "disabled" && !state.required) return { ...wanted(state), mode, given };
     // Without semanage nobody can tell; that its package is gone shows at the package.
-    if (!labels.known) return { ...state, mode, ...(labels.missing === "policy" && { allowed: false }) };
+    if (!labels.known)
+      return { ...state, mode, given, ...(labels.missing === "policy" && { allowed: false }) };
     return {
       ...wanted(state),
       ...look(labels, os, state.port),
       mode,
-      given: state.given,
+      given,
     };
   },
 
   async update(host, state, inputs) {
     const found = await allow(host, inputs);
-    return { ...wanted(inputs), ...found, given: state.given ?? found.given };
+    return { ...wanted(inputs), ...found, given: state.given || found.given };
   },
 
   async delete(host, state) {
@@ -90,7 +92,8 @@ function look(labels: Known, { family }: OsRelease, port: string): { allowed: bo
 
 async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found | Error)[]> {
   const mode = await host.fact(selinuxMode);
-  if (mode === "disabled" && !items.some(({ required }) => required)) return items.map(() => ({ mode }));
+  if (mode === "disabled" && !items.some(({ required }) => required))
+    return items.map(() => ({ mode, given: false }));
   const before = await host.fact(portLabels);
   if (!before.known) return items.map(() => unreadable(before));
   const os = await host.fact(osRelease);
@@ -109,7 +112,7 @@ async function allowAll(host: Host, items: SelinuxPortInputs[]): Promise<(Found 
       return new Error(
         `semanage reported success, but ${port} has the label ${now.label}. See \`semanage port -l -C\` on the host, then run this again.`,
       );
-    return { mode, ...now, ...(given && { given }) };
+    return { mode, ...now, given: given ?? false };
   });
 }
 
@@ -128,9 +131,9 @@ function plan(labels: Known, port: string) {
 async function giveBack(host: Host, states: SelinuxPortState[]): Promise<undefined[]> {
   const labels = await host.fact(portLabels);
   const changes = states.flatMap(({ port, given }) => {
-    const isOurs =
-      labels.known && labels.local.some((each) => each.port === port && each.label === given?.label);
-    return isOurs ? [{ port, label: given?.before }] : [];
+    if (!given || !labels.known) return [];
+    const isOurs = labels.local.some((each) => each.port === port && each.label === given.label);
+    return isOurs ? [{ port, label: given.before }] : [];
   });
   if (changes.length > 0) await relabel(host, changes, "giving ports their labels back");
   return states.map(() => undefined);

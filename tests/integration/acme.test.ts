@@ -138,6 +138,11 @@ describe.each(allReleases)("certificates on %s", (release) => {
     await host.exec(timers); // nothing is missed now
     expect(await host.exec("grep -c 'Reloading configuration' /var/log/prosody/prosody.log")).toBe(log);
     expect(await stack.drift()).toEqual(clean);
+    const dropIns = "/etc/systemd/system/certbot*.service.d/prosody-pulumi-example.test.conf";
+    await host.exec(`sed -i 's#/bin/sh ##' ${dropIns}`); // as somebody, or an earlier version, wrote it
+    expect((await stack.drift()).rows).toEqual(["AcmeCertificate example.test update"]);
+    expect(await stack.up()).toEqual({ code: 0, text: expect.any(String) });
+    expect(await stack.drift()).toEqual(clean);
   }, 400_000);
 
   test("near its end without a renewal, it shows with the reason, and up renews it", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Check, type Context, FailedElsewhere } from "../check";
-import { byModule, byPort } from "../expected";
+import { all, byModule, byPort } from "../expected";
 import { openDirectTls, openStarttls } from "../net/tls";
 import { type Element, xml } from "../xmpp/library";
 import { fail, formFields, infoOf, must } from "./help";
@@ -46,6 +46,17 @@ export const connectionChecks: Check[] = [
         },
       );
       accounts[0]!.password = right;
+    },
+  },
+  {
+    name: "Extensible SASL Profile, with Bind 2",
+    spec: "XEP-0388",
+    option: "prosody:extraModules with sasl2 and sasl2_bind2",
+    expect: all(byPort("clientStarttls"), byModule("sasl2", "sasl2_bind2")),
+    async run({ loginOver }) {
+      const session = await loginOver("SASL2");
+      must(session.jid.includes("/"), "the log-in brought no resource (XEP-0386)");
+      await session.settle();
     },
   },
   {

@@ -119,6 +119,38 @@ export const roomChecks: Check[] = [
     },
   },
   {
+    name: "Moderated Message Retraction",
+    spec: "XEP-0425",
+    option: "prosody:extraModules with muc_moderation",
+    expect: byService("rooms", "muc_moderation", "muc_mam"),
+    accounts: 2,
+    async run(context) {
+      const [owner, guest] = await Promise.all([context.loginAsCreator(), context.login(1)]);
+      const room = await openRoom(context, owner);
+      const features = await featuresOf(owner, room);
+      const version = [1, 0].find((number) => features.has(moderation(number)));
+      must(version !== undefined, `${room} does not announce ${moderation(1)}`);
+      await enter(guest, room, "guest");
+      const said = await owner.message(await sayIn(guest, room, "said in haste"));
+      const id = said.getChild("stanza-id", "urn:xmpp:sid:0")?.attrs.id;
+      must(id, "the room gives its messages no identifier");
+      const request = () => takeBack(version, id);
+      const why = await refusal(guest.set(room, request()), "any guest may take messages back");
+      must(why === "forbidden", `a guest who takes a message back is answered ${why}`);
+      await owner.set(room, request());
+      await guest.next("the news that the message is taken back", (stanza) =>
+        stanza
+          .getChildElements()
+          .some(({ name, attrs }) => /^(retract|apply-to)$/.test(name) && attrs.id === id),
+      );
+      const { messages } = await archivePage(owner, room, { max: 10 });
+      must(
+        !messages.some((message) => message.getChildText("body") === "said in haste"),
+        "the archive still has it",
+      );
+    },
+  },
+  {
     name: "Rooms of this server, for users of another of its domains",
     spec: "XEP-0045",
     option: "prosody:conference",
@@ -134,6 +166,16 @@ export const roomChecks: Check[] = [
     },
   },
 ];
+
+const moderation = (version: number) => `urn:xmpp:message-moderate:${version}`;
+
+/** Asks the room to take a message back for everybody; version 0 is what Debian 12 has. */
+function takeBack(version: number, id: string): Element {
+  const retract = xml("retract", `urn:xmpp:message-retract:${version}`);
+  return version === 0
+    ? xml("apply-to", { xmlns: "urn:xmpp:fasten:0", id }, xml("moderate", moderation(0), retract))
+    : xml("moderate", { xmlns: moderation(1), id }, retract);
+}
 
 const roomName = ({ tag, expected }: Context) => `${tag}-${uniqueId().toLowerCase()}@${expected.rooms}`;
 

@@ -11,8 +11,8 @@ export interface Credentials {
   password: string;
 }
 
-/** What carries the session: a way to open TLS, or the URL of a WebSocket. */
-export type Way = { open: Opener } | { network: Network; url: string };
+/** What carries the session: a way to open TLS, or the URL of a WebSocket; and whether it logs in by SASL2. */
+export type Way = ({ open: Opener } | { network: Network; url: string }) & { sasl2?: true };
 
 const streamManagementNs = "urn:xmpp:sm:3";
 
@@ -72,23 +72,26 @@ export class Session {
     client.reconnect.stop();
     if ("open" in way) carryOverTls(client, way.open);
     else carryOverWebSocket(client, way.network, way.url);
-    await session.#start();
+    await session.#start(way.sasl2);
     return session;
   }
 
-  async #start(): Promise<void> {
+  async #start(sasl2 = false): Promise<void> {
     const { client } = this;
     // Logs in as most clients do, also where a server has SASL2: xmpp.js would take that, with a resource of the
     // server's own, and leave nothing of its stream management to see.
     client.prependListener("element", (element: Element) => {
-      if (element.is("features"))
+      if (element.is("features") && !sasl2)
         element.children = element.children.filter(
           (child) => typeof child === "string" || !child.is("authentication", "urn:xmpp:sasl:2"),
         );
     });
     client.on("nonza", (element: Element) => {
       if (element.is("features")) this.features = element;
-      if (element.is("success")) this.#serverProof.given = Buffer.from(element.text(), "base64").toString();
+      if (element.is("success")) {
+        const proof = element.getChildText("additional-data") ?? element.text();
+        this.#serverProof.given = Buffer.from(proof, "base64").toString();
+      }
     });
     client.on("stanza", (stanza: Element) => {
       this.#inbox.push(stanza);
@@ -107,7 +110,7 @@ export class Session {
       );
       await within(patience, client.start(), "the log-in");
       // Before anything is sent, or xmpp.js loses count of the answers, and the session can't be resumed.
-      if (this.features?.getChild("sm", streamManagementNs))
+      if (!sasl2 && this.features?.getChild("sm", streamManagementNs))
         await within(patience, managed, "stream management");
       await new Promise(setImmediate);
     } catch (error) {

@@ -6,8 +6,9 @@ import { checks } from "../../../verify/checks";
 import { expectedOf } from "../../../verify/expected";
 import { domain, server as fixture } from "../../fixtures/server";
 
-/** A server with all services on. */
-const server = (changes: Partial<Server> = {}) => fixture({ webClient: true, ...changes });
+/** A server with all services on, and all community modules that a check is for. */
+const server = (changes: Partial<Server> = {}) =>
+  fixture({ webClient: true, extraModules: ["muc_moderation", "sasl2", "sasl2_bind2"], ...changes });
 
 /** What is not expected of a server, and why. */
 function exceptions(settings: Server, release: "0.12" | "13.0" = "13.0") {
@@ -24,6 +25,7 @@ describe("what is expected", () => {
   test("of the default server is everything, of 0.12 all but what it lacks", () => {
     expect(exceptions(server())).toEqual({});
     expect(exceptions(server(), "0.12")).toEqual({
+      "XEP-0388 Extensible SASL Profile, with Bind 2": { off: "without the module sasl2" },
       "XEP-0156 Discovering Alternative Connection Methods (HTTP)": { notIn: "0.12" },
     });
   });
@@ -75,7 +77,10 @@ describe("what is expected", () => {
     [
       "no STARTTLS",
       { ports: { ...server().ports, clientStarttls: false } },
-      { "RFC 6120 Log-in over STARTTLS, with SCRAM": "ports.clientStarttls is false" },
+      {
+        "RFC 6120 Log-in over STARTTLS, with SCRAM": "ports.clientStarttls is false",
+        "XEP-0388 Extensible SASL Profile, with Bind 2": "ports.clientStarttls is false",
+      },
     ],
     [
       "open registration",
