@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { asciiDomain } from "../../config/domain-name";
-import { accounts } from "../facts/accounts";
+import { accounts, isOf } from "../facts/accounts";
 import type { Host } from "../host";
 import type { Verifier } from "../scram";
 import type { Found } from "./found";
@@ -42,9 +41,9 @@ function lockOut(host: string, now: LogIn, wanted: LogIn, verifiers: Verifiers):
     return is === becomes ? [] : [{ host, option: "authentication", is, wanted: becomes }];
   if (is !== "internal_hashed") return []; // a password in clear becomes any hash
   const [hash, other] = [now.passwordHash ?? "SHA-1", wanted.passwordHash ?? "SHA-1"];
-  const suffix = `@${asciiDomain(host)}`;
+  const isHere = isOf(host);
   const count = (isLost: (verifier: Verifier) => boolean) =>
-    [...verifiers].filter(([jid, verifier]) => jid.endsWith(suffix) && verifier && isLost(verifier)).length;
+    [...verifiers].filter(([jid, verifier]) => isHere(jid) && verifier && isLost(verifier)).length;
   if (becomes === "internal_plain")
     return some({ host, option: "authentication", is, wanted: becomes, accounts: count(() => true) });
   if (becomes !== is || hash === other) return [];

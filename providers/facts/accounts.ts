@@ -90,6 +90,12 @@ function withAscii(jid: string): string {
   return `${jid.slice(0, at)}@${asciiDomain(domain)}`;
 }
 
+/** Whether an account, by the JID that {@link accounts} has it under, is of a virtual host as Prosody names it. */
+export function isOf(domain: string): (jid: string) => boolean {
+  const suffix = `@${asciiDomain(domain)}`;
+  return (jid) => jid.endsWith(suffix);
+}
+
 /** An account may be without a password: when its making was cut off, or it can't be read. */
 export function verifierOf({ salt, iterations, storedKey, serverKey }: Stored): Verifier | undefined {
   if (!salt || !iterations || !storedKey || !serverKey) return undefined;

@@ -1,4 +1,3 @@
-import { asciiDomain } from "../../config/domain-name";
 import type { ConfigFile, ConfigurationInputs, ConfigurationState } from "../configuration";
 import type { Found, Mode } from "../configuration/found";
 import { moveTime } from "../configuration/migration";
@@ -7,7 +6,7 @@ import { directory, mainFile } from "../configuration/scripts";
 import { fits } from "../configuration/server";
 import { survey } from "../configuration/survey";
 import { adopt, change, type Target } from "../configuration/transaction";
-import { accounts } from "../facts/accounts";
+import { accounts, isOf } from "../facts/accounts";
 import { type Handler, unequal } from "../handler";
 import type { Host } from "../host";
 import { loseAccess, losesAccess, virtualHosts } from "../stranded";
@@ -92,7 +91,7 @@ async function warnOfOthers(host: Host, inputs: ConfigurationInputs, { model }: 
   const all = await host.fact(accounts).catch(() => undefined); // a remark that is no reason to give up
   const jids = all?.known ? [...all.verifiers.keys()] : [];
   for (const domain of domains) {
-    const count = jids.filter((jid) => jid.endsWith(`@${asciiDomain(domain)}`)).length;
+    const count = jids.filter(isOf(domain)).length;
     if (count > 0) warnOnce(loseAccess(inputs.server, domain, count));
   }
 }
