@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { AcmeCertificateInputs } from "../../../providers/acme-certificate";
+import { reasonOf } from "../../../providers/certbot";
 import {
   adoptedMark,
   caFiles,
@@ -11,7 +12,7 @@ import {
   lineages,
   retryFiles,
 } from "../../../providers/facts/lineages";
-import { acmeCertificateHandler, lateness, reasonOf } from "../../../providers/handlers/acme-certificate";
+import { acmeCertificateHandler, lateness } from "../../../providers/handlers/acme-certificate";
 import { pendingMark } from "../../../providers/load-certificates";
 import { luaScript } from "../../../providers/lua";
 import { base64, good, hostWith, inputs, now, row, state } from "../../helpers/certbot";
