@@ -7,6 +7,11 @@ import { report } from "./problems";
 import { entriesOf } from "./servers";
 import type { HostSettings, NameServerAccess, Settings } from "./settings";
 
+/** The provider's configuration, as the engine hands it over; its keys are full, such as `prosody:host`. */
+export interface ProviderConfig {
+  get(key: string): string | undefined;
+}
+
 /**
  * The settings of the current stack.
  * @throws pulumi.RunError with every problem of the stack config, before anything connects anywhere
@@ -28,11 +33,10 @@ export function load(): Settings {
 
 /**
  * How to reach each host, by name of its server, for the process that connects to them.
- * @param config of the provider; its keys are full, such as `prosody:host`
  * @throws Error with every problem
  */
 export function parseHosts(
-  config: { get(key: string): string | undefined },
+  config: ProviderConfig,
   env: Environment = thisMachine(),
 ): Map<string, HostSettings> {
   return parseOf("host", config, env);
@@ -44,7 +48,7 @@ export function parseHosts(
  * @throws Error with every problem
  */
 export function parseNameServers(
-  config: { get(key: string): string | undefined },
+  config: ProviderConfig,
   env: Environment = thisMachine(),
 ): Map<string, NameServerAccess> {
   const found = [...parseOf("dns", config, env)].flatMap(([server, { nameServer, key, takeOver }]) =>
@@ -57,26 +61,22 @@ export function parseNameServers(
  * The passwords of a server's accounts, for the process that makes them. What `jidsFile` names is not opened, and what
  * has mistakes is left out: the program tells of them.
  */
-export function passwordsOf(config: { get(key: string): string | undefined }, server: string): string[] {
-  const value = (name: string) => decode(config.get(`${namespace}${name}`));
-  const { entries } = entriesOf({ jids: value("jids"), servers: value("servers") }, new Set());
+export function passwordsOf(config: ProviderConfig, server: string): string[] {
+  const { entries } = entriesOf(given(config, "jids"), new Set());
   const { jids } = entries.find(({ name }) => name === server)?.raw ?? {};
   return Object.values(isMap(jids) ? jids : {})
     .map((account) => (isMap(account) ? account.password : account))
     .filter((password) => typeof password === "string" && password !== "") as string[];
 }
 
-function parseOf<Option extends "host" | "dns">(
-  option: Option,
-  config: { get(key: string): string | undefined },
-  env: Environment,
-) {
+/** What the stack config says of one option, for one server or for several. */
+function given(config: ProviderConfig, option: string): Record<string, unknown> {
   const value = (name: string) => decode(config.get(`${namespace}${name}`));
-  const { found, problems } = parseOption(
-    option,
-    { [option]: value(option), servers: value("servers") },
-    env,
-  );
+  return { [option]: value(option), servers: value("servers") };
+}
+
+function parseOf<Option extends "host" | "dns">(option: Option, config: ProviderConfig, env: Environment) {
+  const { found, problems } = parseOption(option, given(config, option), env);
   if (problems.length > 0) throw new Error(report(problems));
   return found;
 }

@@ -26,22 +26,25 @@ const names = [
 
 /** @param {string} sdk a file of the SDK, from which the modules are resolved as it would do */
 function putOff(sdk) {
-  const { resolve } = Module.createRequire(sdk);
-  for (const name of names) {
-    let file;
-    try {
-      file = resolve(name);
-    } catch {
-      continue; // what is not there can't be loaded early, either
-    }
-    require.cache[file] ??= standIn(file);
-  }
+  for (const name of names) putInPlace(sdk, name, standIn);
 }
 
+/** Has what `make` makes stand for a module that the SDK would load. */
+function putInPlace(sdk, name, make) {
+  let file;
+  try {
+    file = Module.createRequire(sdk).resolve(name);
+  } catch {
+    return; // what is not there can't be loaded early, either
+  }
+  require.cache[file] ??= make(file);
+}
+
+/** A module that is loaded already, and empty. */
+const empty = (file) => Object.assign(new Module(file), { filename: file, loaded: true });
+
 function standIn(file) {
-  const module = new Module(file);
-  module.filename = file;
-  module.loaded = true;
+  const module = empty(file);
   let real;
   const load = () => {
     if (!real) {
@@ -65,10 +68,7 @@ function standIn(file) {
  * The SDK has stack traces say where in TypeScript a place is, and takes the first of them before the program begins:
  * 0.05 s, for traces that nobody sees. start.cjs has its own say what is in a trace.
  */
-function leaveOutSourceMaps(sdk) {
-  const file = Module.createRequire(sdk).resolve("source-map-support/register");
-  require.cache[file] = Object.assign(new Module(file), { filename: file, loaded: true });
-}
+const leaveOutSourceMaps = (sdk) => putInPlace(sdk, "source-map-support/register", empty);
 
 /**
  * An engine that is killed before it asks the provider for anything, as by the end of what its output is piped into,

@@ -1,19 +1,14 @@
 import { Socket } from "node:net";
-import { parseHosts } from "../../config/load";
+import { type ProviderConfig, parseHosts } from "../../config/load";
 import type { HostSettings } from "../../config/settings";
 import type { Host } from "../host";
 import { SshHost } from "./host";
 
 export { openHost } from "./host";
 
-/** The provider's configuration, as the engine hands it over. */
-interface Config {
-  get(key: string): string | undefined;
-}
-
 /** The hosts of this run, each with its one connection. */
 class Pool {
-  #config: Config | undefined;
+  #config: ProviderConfig | undefined;
   #settings: Map<string, HostSettings> | undefined;
   #exiting = false;
   readonly #operations = new Set<Promise<unknown>>();
@@ -23,7 +18,7 @@ class Pool {
    * Keeps the configuration; what it says is looked at when the first host is asked for. Called in the provider
    * process alone, so that is also where it takes over the signals.
    */
-  configure(config: Config): void {
+  configure(config: ProviderConfig): void {
     if (!this.#config) {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => this.#exit());
       onceAbandoned(() => this.#exit());
@@ -33,7 +28,7 @@ class Pool {
   }
 
   /** What {@link configure} was given; without it there is nothing in it. */
-  get config(): Config {
+  get config(): ProviderConfig {
     return this.#config ?? { get: () => undefined };
   }
 

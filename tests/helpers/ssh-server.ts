@@ -155,3 +155,13 @@ export function settingsFor(
     ...settings,
   };
 }
+
+/** The message of what is thrown. */
+export const failure = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "no error",
+    (error: Error) => {
+      expect(Object.getPrototypeOf(error)).toBe(Error.prototype); // Pulumi prints plain errors alone
+      return error.message;
+    },
+  );

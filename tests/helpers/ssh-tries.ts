@@ -4,41 +4,26 @@ import path from "node:path";
 import type { HostSettings } from "../../config/settings";
 import { openHost } from "../../providers/ssh/host";
 import { fingerprint, parseHostKey } from "../../providers/ssh/known-hosts";
-import { type Behaviour, end, keyPair, sshServer, type TestServer, tcpServer } from "./ssh-server";
+import { closeAfter } from "./ssh-host";
+import { type Behaviour, end, failure, keyPair, sshServer, type TestServer, tcpServer } from "./ssh-server";
 
 export const directory = mkdtempSync(path.join(tmpdir(), "prosody-connect-"));
-const closing: { close(): Promise<void> }[] = [];
-afterEach(() => Promise.all(closing.splice(0).map((each) => each.close())));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-export async function server(behaviour: Behaviour = {}): Promise<TestServer> {
-  const made = await sshServer({ exec: (_command, channel) => end(channel, 0), ...behaviour });
-  closing.push(made);
-  return made;
-}
+export const server = async (behaviour: Behaviour = {}): Promise<TestServer> =>
+  closeAfter(await sshServer({ exec: (_command, channel) => end(channel, 0), ...behaviour }));
 
-export async function tcp(...args: Parameters<typeof tcpServer>) {
-  const made = await tcpServer(...args);
-  closing.push(made);
-  return made;
-}
+export const tcp = async (...args: Parameters<typeof tcpServer>) => closeAfter(await tcpServer(...args));
 
-export async function open(settings: HostSettings) {
-  const host = await openHost(settings, "xmpp.example.com");
-  closing.push(host);
-  return host;
-}
+export const open = async (settings: HostSettings) =>
+  closeAfter(await openHost(settings, "xmpp.example.com"));
 
-/** The error, and that it came within a time. */
-export async function failure(settings: HostSettings, seconds = 15): Promise<string> {
+/** The error of a log-in, and that it came within a time. */
+export async function refused(settings: HostSettings, seconds = 15): Promise<string> {
   const start = performance.now();
-  const error = await open(settings).then(
-    () => new Error("no error"),
-    (error: Error) => error,
-  );
-  expect(Object.getPrototypeOf(error)).toBe(Error.prototype); // Pulumi prints plain errors alone
+  const message = await failure(open(settings));
   expect(performance.now() - start).toBeLessThan(seconds * 1000);
-  return error.message;
+  return message;
 }
 
 export const file = (name: string, text: string) => {

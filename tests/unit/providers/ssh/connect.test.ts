@@ -7,10 +7,10 @@ import { sshKeyPair } from "../../../helpers/ssh-keys";
 import { keyPair, settingsFor, type TestServer, tcpServer } from "../../../helpers/ssh-server";
 import {
   directory,
-  failure,
   file,
   open,
   print,
+  refused,
   server,
   tcp,
   userKey,
@@ -23,27 +23,27 @@ describe("what the network does", () => {
   test("nothing listens there", async () => {
     const { port, close } = await tcpServer();
     await close();
-    expect(await failure(settingsFor({ port }))).toBe(
+    expect(await refused(settingsFor({ port }))).toBe(
       `can't connect to root@127.0.0.1:${port}: the connection was refused: nothing listens there. See whether sshd is running, and whether \`port\` is right. ${wayOut}`,
     );
   });
 
   test("the name does not resolve", async () => {
-    expect(await failure(settingsFor({ port: 22 }, { address: "nowhere.invalid" }), 20)).toMatch(
+    expect(await refused(settingsFor({ port: 22 }, { address: "nowhere.invalid" }), 20)).toMatch(
       /^can't connect to root@nowhere\.invalid:22: the name does not resolve \((ENOTFOUND|EAI_AGAIN)\)\. See whether `address` is right and DNS works\. /,
     );
   });
 
   test("TCP is accepted, and nobody speaks", async () => {
     const { port } = await tcp();
-    expect(await failure(settingsFor({ port }, { connectTimeout: 0.2 }))).toBe(
+    expect(await refused(settingsFor({ port }, { connectTimeout: 0.2 }))).toBe(
       `can't connect to root@127.0.0.1:${port}: it took the TCP connection, but sent no SSH greeting within 0.2 s. See whether \`port\` is sshd's, and whether the host is overloaded. ${wayOut}`,
     );
   });
 
   test("somebody else speaks", async () => {
     const { port } = await tcp((socket) => socket.write("220 smtp.example.com\r\n"));
-    expect(await failure(settingsFor({ port }, { connectTimeout: 0.2 }))).toContain(
+    expect(await refused(settingsFor({ port }, { connectTimeout: 0.2 }))).toContain(
       "it did not finish the SSH key exchange within 0.2 s",
     );
   });
@@ -57,7 +57,7 @@ describe("what the network does", () => {
       taken++;
       socket.end();
     });
-    const reason = await failure(settingsFor({ port }, { connectTimeout }));
+    const reason = await refused(settingsFor({ port }, { connectTimeout }));
     expect(taken).toBe(tries);
     expect(reason).toContain(
       "it closed the connection before the SSH greeting was done. It may be overloaded (MaxStartups) or block this address (fail2ban, PerSourcePenalties).",
@@ -95,20 +95,20 @@ describe("what the network does", () => {
 
   test("a refused login is not tried again", async () => {
     const target = await server({ authenticate: (context) => context.reject() });
-    expect(await failure(settingsFor(target))).toContain("the host refused the login of root");
+    expect(await refused(settingsFor(target))).toContain("the host refused the login of root");
     expect(target.connections()).toBe(1);
   });
 
   test("the login is never answered", async () => {
     const { port } = await server({ authenticate: () => {} });
-    expect(await failure(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
+    expect(await refused(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
       "it did not answer the login of root within 1.5 s. See `journalctl -u ssh -u sshd` on the host's console",
     );
   });
 
   test("the session is never opened", async () => {
     const { port } = await server({ session: () => {} });
-    expect(await failure(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
+    expect(await refused(settingsFor({ port }, { connectTimeout: 1.5 }))).toContain(
       "the login of root worked, but no session: it opened no session within 1.5 s. See `journalctl -u ssh -u sshd -u systemd-logind`",
     );
   });
@@ -127,7 +127,7 @@ describe("login", () => {
 
   test("a refused key: the error names user, keys and what the host accepts", async () => {
     const { port } = await server({ authenticate: accepting("nobody") });
-    expect(await failure(settingsFor({ port }))).toBe(
+    expect(await refused(settingsFor({ port }))).toBe(
       `can't connect to root@127.0.0.1:${port}: the host refused the login of root with the stack config's privateKey (${userKey}); it accepts publickey. Put the public key into ~root/.ssh/authorized_keys on the host, configure the key that is there (prosody:host.privateKeyFile), or correct prosody:host.user. ${wayOut}`,
     );
   });
@@ -139,7 +139,7 @@ describe("login", () => {
     await open(settingsFor({ port }, { login: { privateKey, privateKeyFile } }));
     await open(settingsFor({ port }, { login: { privateKey: new Secret("garbage"), privateKeyFile } }));
     const third = file("third", keyPair("ed25519", "third").private);
-    const message = await failure(
+    const message = await refused(
       settingsFor({ port }, { login: { privateKey, privateKeyFile: third, agent: `${directory}/no-agent` } }),
     );
     expect(message).toContain(
@@ -167,7 +167,7 @@ describe("login", () => {
     ],
     [{}, "Set privateKeyFile, privateKey or agent."],
   ])("no way to log in: %j", async (login, reason) => {
-    expect(await failure(settingsFor({ port: 1 }, { login }))).toBe(
+    expect(await refused(settingsFor({ port: 1 }, { login }))).toBe(
       `can't connect to root@127.0.0.1:1: there is no key to log in with. ${reason} ${wayOut}`,
     );
   });
@@ -181,7 +181,7 @@ describe("login", () => {
   test("the agent is that of $SSH_AUTH_SOCK unless a path is given", async () => {
     const before = process.env.SSH_AUTH_SOCK;
     delete process.env.SSH_AUTH_SOCK;
-    expect(await failure(settingsFor({ port: 1 }, { login: { agent: "" } }))).toContain(
+    expect(await refused(settingsFor({ port: 1 }, { login: { agent: "" } }))).toContain(
       "Agent: $SSH_AUTH_SOCK is not set: start one with `eval $(ssh-agent)` and add the key with ssh-add.",
     );
     if (before !== undefined) process.env.SSH_AUTH_SOCK = before;
@@ -200,21 +200,21 @@ describe("through a jump host", () => {
     const host = await open(settingsFor(target, jumpTo(bastion.port)));
     await host.run("true", { doing: "trying" });
     expect([bastion.connections(), target.connections(), bastion.commands]).toEqual([1, 1, []]);
-    expect(await failure(settingsFor({ port: target.port }, jumpTo(bastion.port)))).toContain(
+    expect(await refused(settingsFor({ port: target.port }, jumpTo(bastion.port)))).toContain(
       `can't connect to root@127.0.0.1:${target.port}: it shows the host key ecdsa-sha2-nistp256`,
     );
   });
 
   test("an error of the jump host names it", async () => {
     const bastion = await server({ authenticate: (context) => context.reject(["publickey"]) });
-    expect(await failure(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
+    expect(await refused(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
       `can't connect to root@127.0.0.1:22: the jump host jumper@127.0.0.1:${bastion.port} is in the way: the host refused the login of jumper with`,
     );
   });
 
   test("the jump host does not let through", async () => {
     const bastion = await server({ tunnel: (_accept, reject) => reject() });
-    expect(await failure(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
+    expect(await refused(settingsFor({ port: 22 }, jumpTo(bastion.port)))).toContain(
       `the jump host jumper@127.0.0.1:${bastion.port} does not get through to it: it refused. See whether it is up and reachable from there, and whether sshd on the jump host has AllowTcpForwarding.`,
     );
   });
@@ -222,6 +222,6 @@ describe("through a jump host", () => {
   test("the jump host never answers", async () => {
     const bastion = await server({ tunnel: () => {} });
     const settings = settingsFor({ port: 22 }, { ...jumpTo(bastion.port), connectTimeout: 1.5 });
-    expect(await failure(settings)).toContain("does not get through to it: no answer within 1.5 s.");
+    expect(await refused(settings)).toContain("does not get through to it: no answer within 1.5 s.");
   });
 });

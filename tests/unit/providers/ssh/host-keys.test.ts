@@ -1,6 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { keyPair, settingsFor } from "../../../helpers/ssh-server";
-import { directory, failure, file, open, print, server, wayOut } from "../../../helpers/ssh-tries";
+import { directory, file, open, print, refused, server, wayOut } from "../../../helpers/ssh-tries";
 
 jest.setTimeout(30_000); // a busy machine is no failure
 
@@ -31,14 +31,14 @@ describe("host keys", () => {
 
   test("another key than the pinned one is refused, with both fingerprints", async () => {
     const { port } = await server();
-    expect(await failure(settingsFor({ port }, pins(other.public)))).toBe(
+    expect(await refused(settingsFor({ port }, pins(other.public)))).toBe(
       `can't connect to root@127.0.0.1:${port}: it shows the host key ssh-ed25519 ${print(ed25519.public)}, but known is ssh-ed25519 ${print(other.public)} (stack config). Either the host was installed anew, or somebody sits in between. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; only if it is the same, put the new one into the stack config's \`hostKey\`. ${wayOut}`,
     );
   });
 
   test("a key of another type than the pinned one is refused with its fingerprint, too", async () => {
     const { port } = await server({ hostKeys: [ecdsa.private] });
-    const message = await failure(settingsFor({ port }, pins(other.public)));
+    const message = await refused(settingsFor({ port }, pins(other.public)));
     expect(message).toContain(`it shows the host key ecdsa-sha2-nistp256 ${print(ecdsa.public)}`);
     expect(message).toContain("/etc/ssh/ssh_host_ecdsa_key.pub");
   });
@@ -51,7 +51,7 @@ describe("host keys", () => {
         context.accept();
       },
     });
-    await failure(settingsFor({ port }, pins(other.public)));
+    await refused(settingsFor({ port }, pins(other.public)));
     expect(logins).toBe(0);
   });
 
@@ -60,7 +60,7 @@ describe("host keys", () => {
     await open(settingsFor({ port }, known(`[127.0.0.1]:${port} ${ed25519.public}\n`)));
     const settings = settingsFor({ port }, known(`# mine\n[127.0.0.1]:${port} ${other.public}\n`));
     const path = `${directory}/known_hosts`;
-    expect(await failure(settings)).toContain(
+    expect(await refused(settings)).toContain(
       `but known is ssh-ed25519 ${print(other.public)} (${path}, line 2). Either the host was installed anew, or somebody sits in between. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; only if it is the same, take the old one out with \`ssh-keygen -R '[127.0.0.1]:${port}' -f ${path}\` and add the new one.`,
     );
   });
@@ -72,7 +72,7 @@ describe("host keys", () => {
 
   test("a host that known_hosts does not have is refused with the line to add", async () => {
     const { port } = await server();
-    expect(await failure(settingsFor({ port }, known(`other.example.com ${ed25519.public}\n`)))).toContain(
+    expect(await refused(settingsFor({ port }, known(`other.example.com ${ed25519.public}\n`)))).toContain(
       `its host key ssh-ed25519 ${print(ed25519.public)} is not in ${directory}/known_hosts. Compare with \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host's console; if it is the same, add this line to the file: [127.0.0.1]:${port} ${ed25519.public}.`,
     );
   });
@@ -80,14 +80,14 @@ describe("host keys", () => {
   test("a revoked key is refused, even if it is known as well", async () => {
     const { port } = await server();
     const text = `[127.0.0.1]:${port} ${ed25519.public}\n@revoked * ${ed25519.public}\n`;
-    expect(await failure(settingsFor({ port }, known(text)))).toContain(
+    expect(await refused(settingsFor({ port }, known(text)))).toContain(
       `it shows ssh-ed25519 ${print(ed25519.public)}, which ${directory}/known_hosts marks as revoked: do not connect.`,
     );
   });
 
   test("a missing known_hosts file is an error", async () => {
     const trust = { kind: "knownHosts" as const, file: `${directory}/none` };
-    expect(await failure(settingsFor({ port: 1 }, { trust }))).toContain(
+    expect(await refused(settingsFor({ port: 1 }, { trust }))).toContain(
       `the known_hosts file ${directory}/none can't be read (ENOENT).`,
     );
   });
@@ -101,7 +101,7 @@ describe("host keys", () => {
     await open(settingsFor({ port }, firstUse(recorded)));
     expect(readFileSync(recorded, "utf8").split("\n")).toHaveLength(2);
     writeFileSync(recorded, `[127.0.0.1]:${port} ${other.public}\n`);
-    expect(await failure(settingsFor({ port }, firstUse(recorded)))).toContain(
+    expect(await refused(settingsFor({ port }, firstUse(recorded)))).toContain(
       `but known is ssh-ed25519 ${print(other.public)} (${recorded}, line 1)`,
     );
   });
@@ -114,6 +114,6 @@ describe("host keys", () => {
       `other.example.com ${other.public}\n[127.0.0.1]:${port} ${ed25519.public}\n`,
     );
     const revoked = file("revoked", `@revoked * ${ed25519.public}\n`);
-    expect(await failure(settingsFor({ port }, firstUse(revoked)))).toContain("marks as revoked");
+    expect(await refused(settingsFor({ port }, firstUse(revoked)))).toContain("marks as revoked");
   });
 });
