@@ -47,7 +47,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
   const refuseUnnoted = async (target: unknown, inputs: Common) => {
     if ((await ownerOf(target, inputs)) === "ours") return;
     throw new Error(
-      "the host has no note that it is this stack's: it may be another machine, or about to be another stack's. Run pulumi up without --target, --exclude and --refresh=false",
+      "the host has no note that it is this stack's: it may be another machine, or about to be another stack's. If it is still to be this one's, run pulumi up first, without --target, --exclude and --refresh=false, which writes the note; if not, docs/operations.md (One host, one stack) says how to forget it",
     );
   };
   return {
@@ -116,7 +116,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
       }),
     delete: (_id: string, state: Common) =>
       guard(kind, handler, state, "delete", async (target) => {
-        await ownerOf(target, state);
+        await refuseUnnoted(target, state);
         return handler.delete(target, clean(state), !hasProgram);
       }),
   };

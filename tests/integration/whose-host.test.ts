@@ -51,6 +51,21 @@ describe("a host", () => {
     expect(await invocation()).toBe(before);
   }, 120_000);
 
+  test("that lost its note is changed by no deletion before an up has written it anew", async () => {
+    await hosts[0].exec("rm /etc/prosody-pulumi.stack");
+    const unnoted = {
+      code: expect.any(Number),
+      text: expect.stringMatching(/delete \w+ \S+: the host has no note that it is this stack's/),
+    };
+    for (const flags of [[], ["--refresh=false"], [], ["--target", `**Account::${alice.jid}`]])
+      expect(await stack.destroy(...flags)).toEqual(unnoted);
+    expect(await logIn(hosts[0])).toMatchObject({ jid: "alice@example.test/login" });
+    expect((await stack.drift()).rows).toEqual(["Connection prosody update"]);
+    expect(await stack.up()).toEqual(done);
+    expect(await hosts[0].exec(note)).toBe("organization/prosody/test prosody\n");
+    expect(await stack.drift()).toMatchObject({ code: 0, rows: [] });
+  }, 180_000);
+
   test("that is another stack's by now is left alone, and that stack's destroy takes nothing from it", async () => {
     other = await Stack.create(config(hosts[0]));
     await rename(other, "trial");
