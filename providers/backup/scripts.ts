@@ -112,8 +112,9 @@ cat manifest.json
 
 /**
  * Puts the received data in the place of what is there, with Prosody stopped. What was there comes back when it
- * does not work. Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS". The last that can
- * fail is LOAD, which \`restore.lua\` sets where a database is to be filled.
+ * does not work. Prosody runs again afterwards if it did before. Prints "outage MILLISECONDS". Until the rename that
+ * ends it, nothing is deleted, on the way back neither. The last that can fail before is LOAD, which \`restore.lua\`
+ * sets where a database is to be filled.
  */
 export const place = (data: string) => `set -eu
 umask 077
@@ -125,13 +126,17 @@ stopped=
 finish() {
   code=$?
   trap - EXIT
-  if [ $code != 0 ] && [ -d "$old" ]; then
-    [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec rm -rf {} +
+  set +e
+  if [ -d "$old" ]; then
+    mkdir "$stage/unplaced"
+    [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec mv -t "$stage/unplaced" {} +
     find "$old" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
+    rmdir "$old" || { echo "What was there could not be put back whole: move the rest of it from ${data}/$old to ${data}, and start Prosody, which is left stopped" >&2; exit 1; }
   fi
-  rm -rf "$stage"
   [ -z "$stopped" ] || systemctl start prosody
-  exit $code
+  rm -rf "$stage" && exit $code
+  echo "Delete ${data}/$stage, which could not be deleted$([ $code != 0 ] || echo "; the backup's data is in place")" >&2
+  exit 1
 }
 trap finish EXIT
 trap 'exit 1' HUP INT TERM PIPE
@@ -154,7 +159,7 @@ mkdir -p -m 700 ${archives}
     [ -e "$to" ] || { cp -a "$file" "$to.part"; mv "$to.part" "$to"; }
   done' sh {} +
 [ -z "\${LOAD:-}" ] || sh -c "$LOAD"
-rm -rf "$old"
+mv -T "$old" "$stage/former"
 if [ -n "$stopped" ]; then
   systemctl start prosody
   stopped=

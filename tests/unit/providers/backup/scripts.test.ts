@@ -33,6 +33,81 @@ test("a restore that is cut off while it puts aside what is there deletes none o
   }
 });
 
+describe("a restore", () => {
+  let scratch: string;
+  const at = (name: string) => path.join(scratch, name);
+  const write = (name: string, text: string, mode = 0o644) => {
+    fs.mkdirSync(path.dirname(at(name)), { recursive: true });
+    fs.writeFileSync(at(name), text, { mode });
+  };
+  const program = (name: string, text: string) => write(`bin/${name}`, `#!/bin/sh\n${text}\n`, 0o755);
+  /** Files below the data directory, with what is in them. */
+  const kept = () =>
+    Object.fromEntries(
+      fs
+        .readdirSync(at("data"), { recursive: true, encoding: "utf8" })
+        .filter((name) => fs.statSync(at(`data/${name}`)).isFile())
+        .map((name) => [name, fs.readFileSync(at(`data/${name}`), "utf8")]),
+    );
+  const run = () => {
+    const script = place(at("data")).replaceAll(archives, at("archives"));
+    const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
+    const { status, stderr } = spawnSync("sh", ["-c", script], { env, encoding: "utf8" });
+    const started =
+      fs.existsSync(at("systemctl")) && fs.readFileSync(at("systemctl"), "utf8").includes("start prosody\n");
+    return { status, stderr, started };
+  };
+
+  beforeEach(() => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
+    write("data/one/a", "mine");
+    write("data/two/a", "mine");
+    write("data/.prosody-pulumi-restore/data/one/a", "backup");
+    program(
+      "systemctl",
+      `echo "$@" >> ${at("systemctl")}; [ $1 != is-active ] || echo active; [ $1 != show ] || echo 0`,
+    );
+    program("chown", "");
+  });
+  afterEach(() => fs.rmSync(scratch, { recursive: true }));
+
+  test("puts the backup in the place of what is there", () => {
+    expect(run()).toEqual({ status: 0, stderr: expect.stringMatching(/^outage \d+\n$/), started: true });
+    expect(kept()).toEqual({ "one/a": "backup" });
+  });
+
+  test("that can't delete what was there keeps the backup's data, and says what is left", () => {
+    program("rm", `[ "$1" = -rf ] || exec /bin/rm "$@"; /bin/rm -r "$2/former/one"; exit 1`);
+    expect(run()).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(
+        `Delete ${at("data")}/.prosody-pulumi-restore, which could not be deleted; the backup's data is in place\n`,
+      ),
+      started: true,
+    });
+    expect(kept()).toEqual({ "one/a": "backup", ".prosody-pulumi-restore/former/two/a": "mine" });
+  });
+
+  test("that goes wrong with the backup in place brings back what was there, and Prosody", () => {
+    program("chown", "exit 1");
+    expect(run()).toEqual({ status: 1, stderr: "", started: true });
+    expect(kept()).toEqual({ "one/a": "mine", "two/a": "mine" });
+  });
+
+  test("that can't bring back what was there deletes nothing, and starts no server with half of it", () => {
+    program("chown", "exit 1");
+    program("mv", `case "$*" in *"-t . "*replaced*) /bin/mv -t . "$3"; exit 1;; esac; exec /bin/mv "$@"`);
+    expect(run()).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(
+        `move the rest of it from ${at("data")}/.prosody-pulumi-restore/replaced to ${at("data")}, and start Prosody`,
+      ),
+      started: false,
+    });
+    expect(Object.values(kept()).sort()).toEqual(["backup", "mine", "mine"]);
+  });
+});
+
 test("a backup has the archives of deleted accounts, also where their directory is a link to another disk, and no copy of the data that a move has left", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-collect-"));
   const at = (name: string) => path.join(scratch, name);
