@@ -7,6 +7,8 @@ export interface AccountsArgs {
   /** Name of the server in the stack config. */
   readonly server: string;
   readonly jids: readonly AccountSettings[];
+  /** By which the server checks passwords. Default SHA-1. */
+  readonly hash?: "SHA-256";
 }
 
 /** One resource per bare JID of the stack config, those that must not exist included. */
@@ -23,7 +25,7 @@ export class Accounts extends Part {
           server: args.server,
           jid,
           ...(password ? { password: pulumi.secret(password.reveal()) } : { exists: false }),
-          ...(policy === "enforced" && { policy }),
+          ...(policy === "enforced" && { policy, ...(args.hash && { hash: args.hash }) }),
         },
         this.child,
       );

@@ -6,6 +6,7 @@ import { zoneText } from "../dns/zone-text";
 import { Connection } from "../providers/connection";
 import { Database } from "../providers/database";
 import { TurnSecret } from "../providers/turn-secret";
+import { passwordHash } from "../templates/options";
 import { Accounts } from "./accounts";
 import { Certificates } from "./certificates";
 import { DnsRecords } from "./dns-records";
@@ -110,7 +111,7 @@ export class ProsodyServer extends pulumi.ComponentResource {
       : [];
     const accounts = new Accounts(
       name,
-      { server: name, jids: server.jids },
+      { server: name, jids: server.jids, hash: passwordHash(server.options) },
       { parent: this, dependsOn: config.service },
     );
     // Last, so that nobody is sent to a server that is not there yet; and first to go.

@@ -19,6 +19,11 @@ export interface AccountInputs extends Common {
    * drift. Default `initial`.
    */
   policy?: "initial" | "enforced";
+  /**
+   * By which the server checks passwords. Who is stored by the other can't log in with the right password, which is
+   * drift where it is enforced. Default `SHA-1`.
+   */
+  hash?: "SHA-256";
 }
 
 export interface AccountState extends Common {

@@ -32,7 +32,7 @@ const weakening: readonly [option: string, value: LuaValue, loss: string][] = [
   [
     "password_hash",
     "SHA-256",
-    "who has a password that was stored with SHA-1 can't log in until it is set anew, `policy: enforced` included",
+    "who has a password that was stored with SHA-1 can't log in until it is set anew, which up does with `policy: enforced` alone",
   ],
 ];
 
@@ -41,6 +41,12 @@ export function optionWarnings(options: Record<string, LuaValue>): string[] {
   return weakening
     .filter(([name, value]) => options[name] === value)
     .map(([name, value, loss]) => `prosody:options: ${name} is ${JSON.stringify(value)}: ${loss}.`);
+}
+
+/** By which hash a server stores passwords and checks them, if by another than SHA-1. */
+export function passwordHash(options: Record<string, LuaValue>): "SHA-256" | undefined {
+  const { authentication, password_hash }: Record<string, LuaValue> = { ...defaults, ...options };
+  return authentication === "internal_hashed" && password_hash === "SHA-256" ? password_hash : undefined;
 }
 
 /** True for a secret, and for a list or table that holds one at any depth. */

@@ -14,6 +14,7 @@ import { packages } from "../providers/facts/packages";
 import { isWrong } from "../providers/handlers/account";
 import type { Host } from "../providers/host";
 import { openHost } from "../providers/ssh/host";
+import { passwordHash } from "../templates/options";
 import { renderConfiguration } from "../templates/render";
 import { compare } from "./compare-report";
 import { serverOf } from "./stack";
@@ -84,10 +85,11 @@ async function differences(server: Server, host: Host): Promise<string> {
 
 /** Accounts that are there with another password than the one that the stack config enforces, or with none. */
 async function resets(server: Server, verifiers: Verifiers): Promise<Set<string>> {
+  const hash = passwordHash(server.options);
   const wrong = await Promise.all(
     server.jids.map(async ({ jid, password, policy }) => {
       const isOurs = password && verifiers.has(jid);
-      return isOurs && (await isWrong(verifiers.get(jid), { password: password.reveal(), policy }))
+      return isOurs && (await isWrong(verifiers.get(jid), { password: password.reveal(), policy, hash }))
         ? [jid]
         : [];
     }),

@@ -82,13 +82,14 @@ async function replacePassword(host: Host, { jid, password }: AccountInputs): Pr
   return (await changeAccount(host, { action: "replace", jid, password: password! }))?.verifier;
 }
 
-/** Whether the account gets another password. */
+/** Whether the account gets another password, or the same by the server's hash. */
 export async function isWrong(
   verifier: Verifier | undefined,
-  { policy, password }: Pick<AccountInputs, "policy" | "password">,
+  { policy, password, hash }: Pick<AccountInputs, "policy" | "password" | "hash">,
 ): Promise<boolean> {
   if (!verifier) return true;
-  return policy === "enforced" && !(await matches(password!, verifier));
+  if (policy !== "enforced") return false;
+  return !verifier.startsWith(`SCRAM-${hash ?? "SHA-1"}$`) || !(await matches(password!, verifier));
 }
 
 function stateOf(

@@ -56,6 +56,28 @@ describe.each(everywhere)("accounts on %s", (_title, release) => {
       "policy",
     ]);
     await remove(host, state);
+
+    // As one that was made before the server hashed so.
+    const store = (domain: string) => `require"core.storagemanager".open("${domain}", "accounts")`;
+    const mayLogIn = `require"core.usermanager".test_password("old", "${stronger}", "plain")`;
+    const inputs = account("old", "plain", { jid: `old@${stronger}`, hash: "SHA-256" });
+    const other = await create(host, account("old", "plain"));
+    await lua(host, `${store(stronger)}:set("old", ${store("example.test")}:get("old"))`, {
+      doing: "test",
+      changes: true,
+    });
+    const found = await create(host, inputs);
+    expect(found.verifier).toBe(other.verifier);
+    expect(await diff!(found, inputs)).toEqual([]);
+    expect(await lua(host, mayLogIn, { doing: "test" })).not.toBe("true");
+    const enforced = { ...inputs, policy: "enforced" as const };
+    expect(await diff!(found, enforced)).toEqual(["policy", "password"]);
+    const repaired = await update(host, found, enforced);
+    expect(repaired.verifier).toMatch(/^SCRAM-SHA-256\$10000:/);
+    expect(await diff!(repaired, enforced)).toEqual([]);
+    expect(await lua(host, mayLogIn, { doing: "test" })).toBe("true");
+    await remove(host, repaired);
+    await remove(host, other);
     await prosody.configure("example.test", "other.test");
   }, 60_000);
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
 import { ownModules } from "../../../config/own-modules";
 import { Secret } from "../../../config/secret";
 import { webClientFiles } from "../../../config/web-client";
@@ -136,6 +137,17 @@ test("a server is exactly these objects", async () => {
       account("mallory@example.test", { exists: false }),
     ].sort(byKey),
   );
+});
+
+test("an enforced account is told by which hash the server checks passwords, if not by the usual one", async () => {
+  jest.spyOn(pulumi.log, "warn").mockResolvedValue(); // of the option
+  const objects = await registeredServer({ ...wholeServer, options: { password_hash: "SHA-256" } });
+  const told = objects.filter(({ type }) => type === kind("Account")).map(({ inputs }) => inputs);
+  expect(Object.fromEntries(told.map(({ jid, hash }) => [jid, hash]))).toEqual({
+    "alice@example.test": undefined,
+    "bob@example.test": "SHA-256",
+    "mallory@example.test": undefined,
+  });
 });
 
 test("the web client's files are an object that knows them by their hash", async () => {

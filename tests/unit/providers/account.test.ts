@@ -94,6 +94,16 @@ describe("diff", () => {
     expect(await diff!(state({ verifier: theirs }), enforced)).toEqual(["policy", "password"]);
     expect(await diff!(state({ policy: "enforced" }), enforced)).toEqual([]);
   });
+
+  test("so does the right password that is stored by another hash than the server's", async () => {
+    const strong = { verifier: await verifier("ours", "sha256") };
+    const [is, wantsStrong] = [{ policy: "enforced" as const }, { hash: "SHA-256" as const }];
+    expect(await diff!(state(strong), { ...wanted, ...wantsStrong })).toEqual([]);
+    expect(await diff!(state(), { ...wanted, ...wantsStrong })).toEqual([]);
+    expect(await diff!(state({ ...is, ...strong }), { ...enforced, ...wantsStrong })).toEqual([]);
+    expect(await diff!(state(is), { ...enforced, ...wantsStrong })).toEqual(["password"]);
+    expect(await diff!(state({ ...is, ...strong }), enforced)).toEqual(["password"]);
+  });
 });
 
 describe("check", () => {

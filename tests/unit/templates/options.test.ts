@@ -1,5 +1,5 @@
 import { Secret } from "../../../config/secret";
-import { holdsSecret, optionWarnings } from "../../../templates/options";
+import { holdsSecret, optionWarnings, passwordHash } from "../../../templates/options";
 
 test("what takes safety away is warned of, the safe value is not", () => {
   expect(
@@ -15,6 +15,15 @@ test("what locks out accounts that have a password is warned of", () => {
   expect(warned({ password_hash: "SHA-256" })).toMatch(/password_hash is "SHA-256": .* can't log in until/);
   expect(warned({ authentication: "internal_plain" })).toMatch(/stored as a hash can't log in until/);
   expect(warned({ password_hash: "SHA-1" })).toBe("");
+});
+
+test.each([
+  [{}, undefined],
+  [{ password_hash: "SHA-1" }, undefined],
+  [{ password_hash: "SHA-256" }, "SHA-256"],
+  [{ password_hash: "SHA-256", authentication: "internal_plain" }, undefined],
+])("passwords are stored by another hash than SHA-1 with %j: %s", (options, expected) => {
+  expect(passwordHash(options as Record<string, string>)).toBe(expected);
 });
 
 test("a secret is found at any depth", () => {
