@@ -35,6 +35,8 @@ export interface Exchange {
   streams?: Streams;
   /** Gets what the command notes of its progress, see {@link RunOptions} in `host.ts`. */
   note?(detail: string): void;
+  /** Gets how many bytes of output have come. */
+  took?(bytes: number): void;
   limit?: number;
   /** Resolves once the host has what was sent. */
   arrived?(): Promise<void>;
@@ -69,7 +71,7 @@ async function* paced(input: Buffer, more: Iterable<Buffer> | Readable, arrived:
 export function collect(
   channel: ClientChannel,
   input: Buffer,
-  { streams = {}, note, limit = outputLimit, arrived = async () => undefined }: Exchange = {},
+  { streams = {}, note, took, limit = outputLimit, arrived = async () => undefined }: Exchange = {},
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const stdout: Buffer[] = [];
@@ -96,6 +98,7 @@ export function collect(
     };
     const take = (parts: Buffer[]) => (data: Buffer) => {
       size += data.length;
+      took?.(data.length);
       if (size <= limit) parts.push(data);
       else done(true);
     };

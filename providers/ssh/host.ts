@@ -6,7 +6,7 @@ import { wait } from "../wait";
 import { batchInput, batchResults, batchScript, parts, type Reading } from "./batch";
 import { NotStarted, type Running } from "./connection";
 import { diskFix, excerpt, lastLines } from "./errors";
-import { type Outcome, outputLimit } from "./exec";
+import { type Exchange, type Outcome, outputLimit } from "./exec";
 import { FactCache, GroupCommit } from "./group";
 import { type Link, openLink, SharedLink } from "./link";
 import { Queue } from "./queue";
@@ -27,8 +27,11 @@ const retryFor = 10_000;
 const defaultTimeout = 60;
 const batchTimeout = 30;
 
-/** Bytes a second that a script's input takes at worst, over 64 kbit/s: the time comes on top. */
+/** Bytes a second that a script's input and output take at worst, over 64 kbit/s: the time comes on top. */
 const slowest = 8000;
+
+/** How many times its time a script that only reads has on the host, which doesn't know how much has come. */
+const whileItComes = 10;
 
 /** Milliseconds: the engine sends what it wants read one by one. */
 const gatherReadings = 10;
@@ -136,11 +139,17 @@ export class SshHost implements Host {
     const sending = Math.floor((options.input?.length ?? 0) / slowest);
     const seconds = (options.timeout ?? defaultTimeout) + sending;
     const id = `${process.pid}-${++runs}`;
-    const { link, running } = await this.#start(script, id, seconds, options, note);
+    let bytes = 0;
+    const took = (more: number) => {
+      bytes += more;
+    };
+    const onHost = options.changes ? seconds : whileItComes * seconds;
+    const { link, running } = await this.#start(script, id, onHost, options, { note, took });
     link.connection.hold();
     this.#running++;
     try {
-      const outcome = await this.#within(seconds, id, link, running.outcome);
+      const limit = () => seconds + Math.floor(bytes / slowest);
+      const outcome = await this.#within(limit, id, link, running.outcome);
       return this.#judge(outcome, script, options, link);
     } catch (error) {
       running.close();
@@ -157,7 +166,7 @@ export class SshHost implements Host {
     id: string,
     seconds: number,
     options: RunOptions,
-    note: (detail: string) => void,
+    told: Pick<Exchange, "note" | "took">,
   ): Promise<{ link: Link; running: Running }> {
     let giveUp = performance.now() + retryFor;
     let pause = retryAfter;
@@ -170,7 +179,7 @@ export class SshHost implements Host {
           command,
           rootInput(options.input, link.access),
           this.settings.connectTimeout,
-          { streams: options.streams, note },
+          { streams: options.streams, ...told },
         );
         return { link, running };
       } catch (error) {
@@ -187,15 +196,24 @@ export class SshHost implements Host {
     }
   }
 
-  /** @throws Stopped when the script was ended for taking too long or printing too much */
-  async #within(seconds: number, id: string, link: Link, outcome: Promise<Outcome>): Promise<Outcome> {
+  /**
+   * @param limit seconds that it may take, by what has come of it so far
+   * @throws Stopped when the script was ended for taking too long or printing too much
+   */
+  async #within(limit: () => number, id: string, link: Link, outcome: Promise<Outcome>): Promise<Outcome> {
+    const begun = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), seconds * 1000);
+      const look = () => {
+        const left = begun + limit() * 1000 - performance.now();
+        if (left > 0) timer = setTimeout(look, left);
+        else resolve("late");
+      };
+      look();
     });
     const first = await Promise.race([outcome, late]).finally(() => clearTimeout(timer));
     if (first === "late")
-      throw new Stopped(`was ended because it took longer than ${seconds} s${await this.#stop(id, link)}`);
+      throw new Stopped(`was ended because it took longer than ${limit()} s${await this.#stop(id, link)}`);
     if (first.tooMuch) {
       await this.#stop(id, link);
       throw new Stopped(`was ended because it printed more than ${outputLimit / 1024 / 1024} MiB`);

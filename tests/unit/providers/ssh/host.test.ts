@@ -63,6 +63,16 @@ describe("run", () => {
     expect((await host.run("sleep 1.5; wc -c", options)).stdout.trim()).toBe("24000");
   });
 
+  test("nor is what its output takes, as long as that comes", async () => {
+    const { host } = await connected({ exec: locally });
+    const line = "head -c 8000 /dev/zero | tr '\\0' x";
+    const { stdout } = await host.run(`${line}; sleep 1.2; ${line}; sleep 1.2; echo`, { doing, timeout: 1 });
+    expect(stdout).toHaveLength(16_001);
+    expect(await failure(host.run(`${line}; sleep 9.5; echo`, { doing, timeout: 1 }))).toContain(
+      "was ended because it took longer than 2 s",
+    );
+  });
+
   test("a script that takes too long is ended with all that it started, and the error says what that was", async () => {
     const { host } = await connected({ exec: locally });
     const message = await failure(host.run("sleep 61.5 & sleep 62.5; echo never", { doing, timeout: 1 }));
