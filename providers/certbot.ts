@@ -2,6 +2,7 @@ import type { AcmeCertificateInputs } from "./acme-certificate";
 import { caFiles, dropIns } from "./facts/lineages";
 import type { Host, RunResult } from "./host";
 import { raw, sh } from "./ssh/quote";
+import { warnOnce } from "./warn";
 
 /** What does not come about whole, as on a full disk, is not there for the next preview. */
 export const trustAuthority = sh`give_up() { rm -f ${caFiles.own} ${caFiles.all}; exit 1; }
@@ -46,11 +47,18 @@ exit 1`,
 /** What certbot says, without its advertisements, and what a user can do. */
 export function reasonOf({ stdout }: Pick<RunResult, "stdout">, inputs: AcmeCertificateInputs): string {
   const { domain } = inputs;
-  const [said = "", log = ""] = stdout.split("\n==\n");
+  const reasons = stdout.split("\n==\n").flatMap(wordsOf);
+  return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line}`).join("\n")}\nFix: ${fixOf(stdout, inputs)}`;
+}
+
+/** Lines of certbot's that say something. */
+function wordsOf(said: string): string[] {
   const noise =
     /^(Saving debug log|Ask for help|Hint:|Requesting|Renewing|- - -|Plugins|An unexpected error|Some challenges|Certbot failed to authenticate|Account registered|$)/;
-  const reasons = [...said.split("\n"), ...log.split("\n")].filter((line) => !noise.test(line.trim()));
-  return `the authority gave no certificate for ${domain}; the one before, if any, stays in service.\n${reasons.map((line) => `  ${line.trim()}`).join("\n")}\nFix: ${fixOf(stdout, inputs)}`;
+  return said
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => !noise.test(line));
 }
 
 function fixOf(said: string, { domain, names, directory }: AcmeCertificateInputs): string {
@@ -70,11 +78,20 @@ function fixOf(said: string, { domain, names, directory }: AcmeCertificateInputs
   return `See that each of ${names.join(", ")} leads to this host in the DNS, and that its port 80 can be reached from the internet, ${then}`;
 }
 
-/** Has certbot tell the authority the e-mail address. */
-export async function tellEmail(host: Host, { email, directory }: AcmeCertificateInputs): Promise<void> {
-  await host.run(
+/**
+ * Has certbot tell the authority the e-mail address.
+ * @returns whether the authority took it; the certificate is good without, so that a refusal is a warning
+ */
+export async function tellEmail(host: Host, inputs: AcmeCertificateInputs): Promise<boolean> {
+  const { server, domain, email, directory } = inputs;
+  const { code, stdout } = await host.run(
     environment +
-      sh`certbot update_account --non-interactive --agree-tos --email ${email} --server ${directory} 2>&1 || true`,
-    { doing: "telling the authority the e-mail address", changes: true },
+      sh`certbot update_account --non-interactive --agree-tos --email ${email} --server ${directory} 2>&1`,
+    { doing: "telling the authority the e-mail address", accept: [0, 1], changes: true },
   );
+  if (code !== 0)
+    warnOnce(
+      `${server}: the authority did not take the e-mail address ${email}, and keeps the one before; the certificate of ${domain} is not affected. ${wordsOf(stdout).join(" ")}`,
+    );
+  return code === 0;
 }

@@ -46,8 +46,9 @@ export const good = now("2026-02-01") + row();
 /**
  * A host on which certbot answers.
  * @param after what the host says once certbot or the hook ran
+ * @param refusal what certbot says of another e-mail address, which the authority does not take
  */
-export function hostWith(before: string, after = good) {
+export function hostWith(before: string, after = good, refusal?: string) {
   let said = before;
   const change = () => {
     said = after;
@@ -57,7 +58,7 @@ export function hostWith(before: string, after = good) {
     answers: {
       [lineages.script]: () => said,
       "/certbot certonly/": change,
-      "/certbot update_account/": "",
+      "/certbot update_account/": { code: refusal === undefined ? 0 : 1, stdout: refusal ?? "" },
       "/^RENEWED_LINEAGE=/": change,
       "/daemon-reload/": change,
       "/tar -C/": "",

@@ -85,6 +85,28 @@ describe.each(allReleases)("certificates on %s", (release) => {
     expect([await pid("prosody"), await pid("coturn"), await newest()]).toEqual(before);
   }, 400_000);
 
+  test("another e-mail address is the authority's, too; one that it does not take is told and stays a difference", async () => {
+    const serial = await newest();
+    const email = (address: string) =>
+      stack.configure({ domains: { "example.test": { acme: { ...acme(), email: address } } } });
+    await email("b..c@example.test");
+    expect(await stack.up()).toEqual({
+      code: 0,
+      text: expect.stringMatching(
+        /did not take the e-mail address b\.\.c@example\.test, .* not affected\. \S/,
+      ),
+    });
+    expect((await stack.drift()).rows).toContain("AcmeCertificate example.test update");
+    await email("b@example.test");
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    const shown = `REQUESTS_CA_BUNDLE=/opt/pebble/ca.crt certbot show_account --server ${acme().server} 2>&1`;
+    expect(await host.exec(shown)).toContain("b@example.test");
+    expect(await stack.drift()).toEqual(clean);
+    await email(acme().email);
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    expect(await newest()).toBe(serial);
+  }, 400_000);
+
   test("a renewal by the host's own timer is in service without a restart, and no drift", async () => {
     const before = [await pid("prosody"), await pid("coturn")];
     const serial = await newest();

@@ -32,6 +32,25 @@ test("what is there and good is adopted, and no authority is asked", async () =>
   expect(await acmeCertificateHandler.read(host, state)).toEqual(state);
 });
 
+test("an address that the authority does not take is told, and stays a difference", async () => {
+  const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+  const host = hostWith(
+    good,
+    good,
+    "Saving debug log to x\nThe ACME server believes b@example.test is invalid.\n",
+  );
+  const wanted = { ...inputs, email: "b@example.test" };
+  const after = await acmeCertificateHandler.update(host, state, wanted);
+  expect(after).toEqual(state);
+  expect(await acmeCertificateHandler.diff!(after, wanted)).toEqual(["email"]);
+  expect(said.mock.calls).toEqual([
+    [
+      `${inputs.server}: the authority did not take the e-mail address b@example.test, and keeps the one before; the certificate of example.test is not affected. The ACME server believes b@example.test is invalid.\n`,
+    ],
+  ]);
+  said.mockRestore();
+});
+
 describe("one that certbot had before the stack", () => {
   const adopting = (names: string[], had = row({ hook: "", retried: "no" }), after?: string) => {
     const host = hostWith(now("2026-02-01") + had, after);
