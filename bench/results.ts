@@ -13,7 +13,7 @@ export const fewPhases: readonly Phase[] = ["first", "destroy"];
 /** Ansible has nothing that removes a server. */
 export const peerPhases = ["first", "nothing", "one", "preview"] as const;
 
-export const contenders = ["floor", "ours", "peer"] as const;
+const contenders = ["floor", "ours", "peer"] as const;
 export type Contender = (typeof contenders)[number];
 
 /** What a run of ours was seen to do, beside its time. */

@@ -15,7 +15,7 @@ import {
 import { number } from "./table";
 
 /** What is measured of one size. */
-export interface Size {
+interface Size {
   jids: number;
   rounds: number;
   /** Rounds of Ansible; none: it is left out. */

@@ -3,7 +3,7 @@ import type { Account as AccountSettings } from "../config/settings";
 import { Account } from "../providers/account";
 import { Part } from "./part";
 
-export interface AccountsArgs {
+interface AccountsArgs {
   /** Name of the server in the stack config. */
   readonly server: string;
   readonly jids: readonly AccountSettings[];

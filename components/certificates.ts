@@ -11,7 +11,7 @@ import { renderCertbotHook } from "../templates/certbot-hook";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface CertificatesArgs {
+interface CertificatesArgs {
   readonly server: Server;
   /** Family of the host's distribution. */
   readonly family: pulumi.Output<Family>;

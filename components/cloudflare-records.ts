@@ -37,11 +37,7 @@ function resourceName({ name, type }: RecordSet, value: string): string {
  * A record as Cloudflare's API wants it: names without the dot at the end, and the parts of SRV, CAA and TLSA one by
  * one. Never proxied: Cloudflare's proxy is for HTTP.
  */
-export function cloudflareRecord(
-  { name, type, ttl }: RecordSet,
-  value: string,
-  zoneId: string,
-): DnsRecordArgs {
+function cloudflareRecord({ name, type, ttl }: RecordSet, value: string, zoneId: string): DnsRecordArgs {
   const record = { zoneId, name, type, ttl, comment: "XMPP, by prosody-pulumi" };
   const words = value.split(" ");
   switch (type) {

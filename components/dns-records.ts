@@ -5,7 +5,7 @@ import { DnsRecordSet } from "../providers/dns-record-set";
 import { cloudflareRecords } from "./cloudflare-records";
 import { Part } from "./part";
 
-export interface DnsRecordsArgs {
+interface DnsRecordsArgs {
   /** Name of the server in the stack config. */
   readonly server: string;
   readonly dns: Server["dns"];

@@ -4,7 +4,7 @@ import { ExternalComponent } from "../providers/external-component";
 import { renderComponent } from "../templates/render";
 import { Part } from "./part";
 
-export interface ExternalComponentsArgs {
+interface ExternalComponentsArgs {
   /** Name of the server in the stack config. */
   readonly server: string;
   readonly components: readonly Settings[];

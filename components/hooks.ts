@@ -9,7 +9,7 @@ import { sh } from "../providers/ssh/quote";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface HooksArgs {
+interface HooksArgs {
   /** Name of the server in the stack config. */
   readonly server: string;
   /** Where remote hooks run. */

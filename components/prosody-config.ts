@@ -9,7 +9,7 @@ import { renderConfiguration } from "../templates/render";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface ProsodyConfigArgs {
+interface ProsodyConfigArgs {
   readonly server: Server;
   /** Version of the Prosody that is to read the configuration. */
   readonly version: pulumi.Input<string>;

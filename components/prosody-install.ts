@@ -6,7 +6,7 @@ import { Package } from "../providers/package";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface ProsodyInstallArgs {
+interface ProsodyInstallArgs {
   readonly server: Server;
 }
 

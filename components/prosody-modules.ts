@@ -9,7 +9,7 @@ import { WebClient } from "../providers/web-client";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface ProsodyModulesArgs {
+interface ProsodyModulesArgs {
   readonly server: Server;
   /** Version of the Prosody that is to load them. */
   readonly version: pulumi.Input<string>;

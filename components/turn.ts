@@ -7,7 +7,7 @@ import { renderTurnServer, turnPorts } from "../templates/turn";
 import { perServer } from "./names";
 import { Part } from "./part";
 
-export interface TurnArgs {
+interface TurnArgs {
   readonly server: Server;
   /** Shared with Prosody. */
   readonly secret: pulumi.Input<string>;

@@ -69,7 +69,7 @@ export function parseKey(text: string): { key: KeyObject; pem: string } {
 }
 
 /** A problem with the certificate of a domain; `option` names the one of its options that is wrong. */
-export interface CertificateProblem {
+interface CertificateProblem {
   option: "certificate" | "key" | "intermediates";
   message: string;
 }

@@ -8,10 +8,10 @@ export { type Release, releaseOf, releases } from "./release";
  * Where a release has a module from: Prosody itself (`core`), this program (`own`), the distribution's package of
  * community modules, nowhere (`missing`), or it needs none because another module does its work (`built in`).
  */
-export type Origin = "core" | "own" | "community" | "built in" | "missing";
+type Origin = "core" | "own" | "community" | "built in" | "missing";
 
 /** One thing that the default server offers. */
-export interface Feature {
+interface Feature {
   /** Name of the module, as the newest release calls it. */
   module: string;
   /** Where it is loaded: on all virtual hosts, on the chat room component, or as a component of its own. */
@@ -181,7 +181,7 @@ export interface ResolvedModules {
 }
 
 /** What a module list is resolved from. */
-export type ModuleSettings = Pick<
+type ModuleSettings = Pick<
   Server,
   "modules" | "extraModules" | "disabledModules" | "ports" | "conference" | "turn" | "metrics" | "webClient"
 >;

@@ -7,7 +7,7 @@ import { root } from "./root";
 import type { Server } from "./settings";
 
 /** The modules of this program that a server loads; the same on every release. */
-export interface OwnModules {
+interface OwnModules {
   modules: string[];
   /** A plugin directory on the host, in which nothing else is; "" where there are no modules. */
   path: string;

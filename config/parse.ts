@@ -7,7 +7,7 @@ import type { Server, Settings } from "./settings";
 import { sharedAddresses, warningsFor } from "./warnings";
 
 /** What a stack config comes to: settings, or problems. */
-export type Parsed =
+type Parsed =
   | { settings: Settings; problems: [] }
   | { settings: undefined; problems: [Problem, ...Problem[]] };
 

@@ -12,7 +12,7 @@ import { raw, sh } from "./ssh/quote";
  * `set`: make the account, or give it a password if it has none. `replace`: the same, and set the password in any
  * case, which logs its clients out. `delete`: archive and delete it, if it is there.
  */
-export type AccountChange =
+type AccountChange =
   | { action: "set" | "replace"; jid: string; password: string }
   | { action: "delete"; jid: string };
 
@@ -33,7 +33,7 @@ export function changeAccount(host: Host, change: AccountChange): Promise<Change
   return host.group("accounts", item, (items) => commit(host, items), gather[change.action]);
 }
 
-export interface Changed {
+interface Changed {
   /** `undefined` for an account without a password. */
   verifier: Verifier | undefined;
   /** There was an account before, with a password. */

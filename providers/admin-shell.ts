@@ -10,7 +10,7 @@ export interface Reply {
   text: string;
 }
 
-export interface AdminShellOptions {
+interface AdminShellOptions {
   /** What is being tried, for errors: "reloading Prosody's configuration". */
   doing: string;
   /** Seconds that one command may take; default 30. */

@@ -1,5 +1,5 @@
 /** Ports of one protocol, as firewalld and semanage write them: `5269/tcp`, `49152-65535/udp`. */
-export interface PortRange {
+interface PortRange {
   first: number;
   last: number;
   protocol: string;

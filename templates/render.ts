@@ -37,7 +37,7 @@ export const paths = {
   errorLog: "/var/log/prosody/prosody.err",
 } as const;
 
-export interface RenderedConfiguration {
+interface RenderedConfiguration {
   /** Absolute path → file; no secret in them. */
   files: Record<string, ConfigFile>;
   /** Absolute path → file with the options that hold a secret; empty when there is none. */

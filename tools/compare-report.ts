@@ -25,7 +25,7 @@ export interface Present {
 }
 
 /** A heading, and what differs there; nothing when all is alike. */
-export interface Section {
+interface Section {
   heading: string;
   lines: string[];
 }

@@ -2,7 +2,7 @@
 const parallel = 256;
 
 /** From this many JIDs on the engine's checkpoints cost more than everything else. */
-export const manyJids = 50;
+const manyJids = 50;
 
 /** Environment that the project recommends for a stack with so many JIDs, see docs/performance.md. */
 export function settingFor(jids: number): Record<string, string> {

@@ -54,7 +54,7 @@ export async function engine(): Promise<Engine> {
   };
 }
 
-export interface PulumiOptions {
+interface PulumiOptions {
   /** Directory with Pulumi.yaml; default the clone. */
   cwd?: string;
   /** Added to {@link Engine.env}. */
@@ -75,7 +75,7 @@ export async function pulumi(args: string[], options: PulumiOptions = {}): Promi
 }
 
 /** Makes the stack that PULUMI_STACK names (`dev`) in our own backend, if it isn't there. */
-export async function ensureStack({ env, bin }: Engine): Promise<void> {
+async function ensureStack({ env, bin }: Engine): Promise<void> {
   const stack = env.PULUMI_STACK!;
   const backend = env.PULUMI_BACKEND_URL!;
   if (process.env.PULUMI_BACKEND_URL !== undefined) return;

@@ -14,7 +14,7 @@ const programs = ["pulumi", "pulumi-language-nodejs", "pulumi-resource-pulumi-no
 
 const sources = join(root, "tools/engine");
 
-export interface Installation {
+interface Installation {
   /** Directory of the programs. */
   directory: string;
   /** Version of the engine: `3.250.0`. */

@@ -4,7 +4,7 @@ import { parseAccount } from "../config/jid";
 import { luaString } from "../providers/lua";
 
 /** For whom an invitation is: an account's name, or `undefined` where the invited person chooses one. */
-export interface Invited {
+interface Invited {
   name: string | undefined;
   /** The virtual host, as the stack config has it. */
   domain: string;

@@ -16,7 +16,7 @@ const suiteNames: Record<Suite, string> = {
   informational: "compliance suite of today, informational",
 };
 
-export interface Score {
+interface Score {
   passed: number;
   /** Lines that the stack config promises, and that could be tried. */
   of: number;

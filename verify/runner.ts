@@ -26,7 +26,7 @@ export interface Line {
 /** A context, and what ends the sessions that were opened in it. */
 export type Opened = Context & { close(): Promise<void> };
 
-export interface RunnerOptions {
+interface RunnerOptions {
   /** Gives a check what it works with. */
   open(check: Check, expected: Expected): Opened;
   /** Checks at the same time. */

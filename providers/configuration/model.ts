@@ -20,7 +20,7 @@ export interface Model {
   warnings: string[];
 }
 
-export interface ModelHost {
+interface ModelHost {
   component: string | false;
   modules: string[];
   /** Of a virtual host: how it checks passwords. */
@@ -65,7 +65,7 @@ export interface Running {
   lockedOut?: { host: string; reason: string };
 }
 
-export interface RunningHost {
+interface RunningHost {
   type: "global" | "local" | "component";
   modules: Record<string, { needs: string[]; failed?: string }>;
   /** Modules that a configuration which the server had loaded enables here. */

@@ -2,7 +2,7 @@ import type { ChangedOption } from "./activation";
 import type { Model, Running } from "./model";
 
 /** What a changed option asks for, beyond a reload of the configuration. */
-export type Effect =
+type Effect =
   | ["none"]
   | ["restart", why: string]
   /** The host has to be deactivated and activated. */

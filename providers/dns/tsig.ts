@@ -10,7 +10,7 @@ const fudge = 300;
 export type Key = NameServerSettings["key"];
 
 /** A message with its signature, and the MAC that the answer's signature covers, too. */
-export interface Signed {
+interface Signed {
   message: Buffer;
   mac: Buffer;
 }

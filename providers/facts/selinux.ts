@@ -13,7 +13,7 @@ export const selinuxMode: Fact<SelinuxMode> = {
 } as Fact<SelinuxMode>;
 
 /** A label and what it is given to, such as `5222/tcp` and `1024-65535/tcp`. */
-export interface PortLabel {
+interface PortLabel {
   label: string;
   port: string;
 }

@@ -26,7 +26,7 @@ const startedAtBoot = ["enabled", "static", "indirect", "generated", "alias"];
 export const hangup = { handled: "^Sig(Blk|Cgt):.*[13579bdf]$", systemdsChild: "^Name:.(\\(|systemd)" };
 
 /** What SIGHUP would do to the main process: `fatal` when the unit reloads by it and the process can't take it yet. */
-export type Hangup = "handled" | "fatal" | "unused";
+type Hangup = "handled" | "fatal" | "unused";
 
 export function service(unit: string): Fact<Unit> {
   return {

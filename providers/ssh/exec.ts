@@ -15,7 +15,7 @@ export interface Outcome {
 }
 
 /** What is too big to be held in memory. */
-export interface Streams {
+interface Streams {
   /** Sent to the command after its other input. */
   input?: Readable;
   /** Gets the standard output, and is left open at its end. */

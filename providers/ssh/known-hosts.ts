@@ -9,7 +9,7 @@ export interface HostKey {
 }
 
 /** One key of a known_hosts file that applies to a host. */
-export interface KnownKey extends HostKey {
+interface KnownKey extends HostKey {
   /** Counted from 1. */
   line: number;
   revoked: boolean;

@@ -18,7 +18,7 @@ type Account = Pick<HostSettings, "user" | "login">;
  * A way that can't be used (no such file, wrong passphrase) does not stand in the way of the others: it is
  * returned as text for the error that tells that none worked.
  */
-export function waysIn({ user, login }: Account): { ways: Way[]; unusable: string[] } {
+function waysIn({ user, login }: Account): { ways: Way[]; unusable: string[] } {
   const ways: Way[] = [];
   const unusable: string[] = [];
   const add = (label: string, make: () => Way) => {

@@ -18,7 +18,7 @@ const inputFollows = "prosody-pulumi: input follows";
 const scriptFollows = "prosody-pulumi: script follows";
 
 /** Names the environment variable by which the processes of a script are found again. */
-export const runVariable = "PROSODY_PULUMI_RUN";
+const runVariable = "PROSODY_PULUMI_RUN";
 
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -27,7 +27,7 @@ file:write(json.encode(out)) file:close()
 return "done"
 `;
 
-export interface Inspected {
+interface Inspected {
   ports: Record<string, number>;
   /** Modules that are loaded once, for no host. */
   global: string[];

@@ -35,7 +35,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export type KeyType = "ed25519" | "ecdsa" | "rsa";
+type KeyType = "ed25519" | "ecdsa" | "rsa";
 
 /** Keys are made once: RSA takes a while. */
 const pairs = new Map<string, { private: string; public: string }>();

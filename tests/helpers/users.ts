@@ -5,7 +5,7 @@ import https from "node:https";
 import path from "node:path";
 import readline from "node:readline";
 
-export interface XmppServer {
+interface XmppServer {
   address: string;
   port: number;
   caFile: string;

@@ -148,7 +148,7 @@ export const connectionChecks: Check[] = [
 const unasked = ({ network }: Context) => (network.names.fromDns ? "" : "; DNS not asked");
 
 /** The verification string of XEP-0115, section 5. */
-export function verificationOf(info: Element): string {
+function verificationOf(info: Element): string {
   const identities = info
     .getChildren("identity")
     .map(({ attrs }) => `${attrs.category}/${attrs.type}/${attrs["xml:lang"] ?? ""}/${attrs.name ?? ""}<`);

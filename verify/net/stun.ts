@@ -18,7 +18,7 @@ const attributes = {
   mapped: 0x0020,
 } as const;
 
-export interface TurnCredentials {
+interface TurnCredentials {
   username: string;
   password: string;
 }

@@ -38,12 +38,12 @@ export interface Client extends EventEmitter {
 }
 
 /** A class that carries a stream; xmpp.js takes the first whose `socketParameters` knows the service's URI. */
-export type Transport = {
+type Transport = {
   new (): unknown;
   prototype: { Socket: unknown; socketParameters(uri: string): unknown };
 };
 
-export type Authentication = (
+type Authentication = (
   authenticate: (credentials: object, mechanism: string) => Promise<void>,
   mechanisms: string[],
 ) => Promise<void>;
