@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Family } from "../config/family";
-import { releaseOf } from "../config/features";
+import { releaseOf } from "../config/release";
 import { Secret } from "../config/secret";
 import type { Server } from "../config/settings";
 import { Configuration } from "../providers/configuration";

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { communityModules } from "../config/community";
-import { releaseOf } from "../config/features";
 import { ownModules } from "../config/own-modules";
+import { releaseOf } from "../config/release";
 import type { Server } from "../config/settings";
 import { webClientFiles } from "../config/web-client";
 import { CommunityModules } from "../providers/community-modules";

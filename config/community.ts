@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { resolveModules } from "./features";
 import { coreModules } from "./module-names";
 import { type Release, releases } from "./release";
+import { resolveModules } from "./resolve-modules";
 import type { Server } from "./settings";
 
 /** Where this program puts modules on the host, each origin in a directory of its own. */

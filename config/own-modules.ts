@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { resolveModules } from "./features";
 import { releases } from "./release";
+import { resolveModules } from "./resolve-modules";
 import { root } from "./root";
 import type { Server } from "./settings";
 

@@ -5,16 +5,15 @@ import Mustache from "mustache";
 import { communityModules } from "../config/community";
 import { asciiDomain, unicodeDomain } from "../config/domain-name";
 import { adminSockets, type Family } from "../config/family";
+import { defaultModules, features } from "../config/features";
+import { ownModules } from "../config/own-modules";
+import type { Release } from "../config/release";
 import {
-  defaultModules,
-  features,
   hasFederation,
   type ModuleReport,
-  type Release,
   type ResolvedModules,
   resolveModules,
-} from "../config/features";
-import { ownModules } from "../config/own-modules";
+} from "../config/resolve-modules";
 import { root } from "../config/root";
 import { Secret } from "../config/secret";
 import type { ExternalComponent, LuaValue, Server } from "../config/settings";

@@ -1,6 +1,7 @@
 import { asciiDomain } from "../config/domain-name";
-import { type Release, resolveModules } from "../config/features";
 import { fateOf } from "../config/module-names";
+import type { Release } from "../config/release";
+import { resolveModules } from "../config/resolve-modules";
 import type { Server } from "../config/settings";
 import { enclosing } from "../dns/record-set";
 import type { Survey } from "../providers/backup/survey";

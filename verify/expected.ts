@@ -1,5 +1,6 @@
 import { unicodeDomain } from "../config/domain-name";
-import { type Release, resolveModules } from "../config/features";
+import type { Release } from "../config/release";
+import { resolveModules } from "../config/resolve-modules";
 import type { Server } from "../config/settings";
 import type { Expectation } from "./check";
 

@@ -1,4 +1,4 @@
-import { releaseOf } from "../config/features";
+import { releaseOf } from "../config/release";
 import type { Server } from "../config/settings";
 import { backupPause, lua } from "../providers/admin-shell";
 import type { Host } from "../providers/host";

@@ -1,5 +1,5 @@
 import { adminSockets, type Family } from "../../config/family";
-import type { Release as Prosody } from "../../config/features";
+import type { Release as Prosody } from "../../config/release";
 import { type Release, releases } from "../../lab/paths";
 import { mainReleases } from "./lab";
 

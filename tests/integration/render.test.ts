@@ -1,6 +1,8 @@
 import { domainToUnicode } from "node:url";
-import { features, type Release, resolveModules } from "../../config/features";
+import { features } from "../../config/features";
 import { coreModules } from "../../config/module-names";
+import type { Release } from "../../config/release";
+import { resolveModules } from "../../config/resolve-modules";
 import { Secret } from "../../config/secret";
 import type { LuaValue, Server } from "../../config/settings";
 import { server, variants } from "../fixtures/server";

@@ -1,4 +1,4 @@
-import { releases } from "../../../config/features";
+import { releases } from "../../../config/release";
 import { Secret } from "../../../config/secret";
 import { renderComponent, renderConfiguration } from "../../../templates/render";
 import { domain, server, variants } from "../../fixtures/server";

@@ -1,6 +1,6 @@
 import { thisMachine } from "../../../config/environment";
-import { releases } from "../../../config/features";
 import { jsonSchema } from "../../../config/parse";
+import { releases } from "../../../config/release";
 import type { Server } from "../../../config/settings";
 import { checks } from "../../../verify/checks";
 import { expectedOf } from "../../../verify/expected";
