@@ -1,6 +1,7 @@
 import { Resolver } from "node:dns/promises";
 import type { LabHost } from "../lab";
 import { say } from "../lab/command";
+import { parseSockets } from "../providers/facts/sockets";
 import { pulumi } from "./engine";
 import { login } from "./login";
 
@@ -65,8 +66,7 @@ async function locate(
 
 /** TCP ports on which something of the host listens. */
 async function listeningPorts(host: LabHost): Promise<number[]> {
-  const sockets = await host.exec("ss -Hltn");
-  return sockets.split("\n").map((socket) => Number(/:(\d+) /.exec(socket)?.[1]));
+  return parseSockets(await host.exec("ss -Hltn")).map(({ port }) => port);
 }
 
 /** What the last update did, and whether Prosody was restarted. */

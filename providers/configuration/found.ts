@@ -1,4 +1,5 @@
 import type { ConfigFile } from "../configuration";
+import { listeningSockets } from "../facts/sockets";
 import type { Host } from "../host";
 import { luaInput, parseBytes } from "../lua";
 import type { Model } from "./model";
@@ -74,7 +75,10 @@ export function lines(...all: string[]): Buffer {
 
 /** Input of {@link scripts.inspect}. */
 export function inspectInput(file: string, mode: "check" | Mode): Buffer {
-  return luaInput(["common", "prosody", "misspelt", "inspect"], lines(file, mode));
+  return luaInput(
+    ["common", "prosody", "misspelt", "inspect"],
+    lines(file, mode, listeningSockets("-Hltnp")),
+  );
 }
 
 /** The JSON of the line that starts with "@name". */

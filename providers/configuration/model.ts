@@ -42,7 +42,7 @@ export interface HostFacts {
   /** Exit code and text of `prosodyctl check config`. */
   code: number;
   text: string;
-  /** Output of `ss -Hltnp`, with `,service=…` after each process that belongs to one. */
+  /** Output of {@link listeningSockets} in `providers/facts/sockets.ts`. */
   listening: string;
   /** Main process of the service, 0 when it is stopped. */
   pid: number;

@@ -1,4 +1,5 @@
 import { closest, editDistance } from "../../config/words";
+import { type ListeningSocket, parseSockets } from "../facts/sockets";
 import type { HostFacts, Model, WantedPort } from "./model";
 import { directory } from "./scripts";
 
@@ -99,22 +100,18 @@ function clashes(ports: WantedPort[]): string[] {
 
 /** Ports that another process of the host has. */
 function foreign(ports: WantedPort[], listening: string, pid: number): string[] {
-  const taken = listening.split("\n").flatMap((line) => {
-    const [, , , local] = line.split(/\s+/);
-    const users = [...line.matchAll(/\("([^"]*)",pid=(\d+)(?:,service=([^,)]+))?/g)];
-    if (!local || users.some(([, , user]) => Number(user) === pid && pid > 0)) return [];
-    const colon = local.lastIndexOf(":");
-    const [, name, process, service] = users[0] ?? [];
-    const user = name ? `${name} (process ${process}${service ? ` of ${service}` : ""})` : "another process";
-    return [
-      { interface: local.slice(0, colon).replace(/[[\]]/g, ""), port: Number(local.slice(colon + 1)), user },
-    ];
-  });
+  const taken = parseSockets(listening).filter(
+    ({ holders }) => pid === 0 || !holders.some((holder) => holder.pid === pid),
+  );
+  const named = ({ holders: [holder] }: ListeningSocket) =>
+    holder
+      ? `${holder.program} (process ${holder.pid}${holder.service ? ` of ${holder.service}` : ""})`
+      : "another process";
   return ports
     .flatMap(({ service, interface: address, port }) =>
       taken
-        .filter((other) => other.port === port && overlap(other.interface, address))
-        .map(({ user }) => `port ${port} of ${service} is taken by ${user}`),
+        .filter((other) => other.port === port && overlap(other.address, address))
+        .map((other) => `port ${port} of ${service} is taken by ${named(other)}`),
     )
     .filter((line, index, all) => all.indexOf(line) === index);
 }

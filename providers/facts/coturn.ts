@@ -1,5 +1,5 @@
-import { listeningSockets, servicesIn } from "../holders";
 import type { Fact } from "../host";
+import { holderOf, listeningSockets, parseSockets } from "./sockets";
 
 /** Where a host has coturn, and by which addresses it is reached. */
 export interface Coturn {
@@ -49,18 +49,14 @@ ${listeningSockets("-Hltunp")}`,
   parse(stdout) {
     const after = (label: string) =>
       [...stdout.matchAll(new RegExp(`^${label} (.+)$`, "gm"))].map(([, rest]) => rest!);
-    const services = servicesIn(stdout);
-    const sockets = /^(tcp|udp) +\S+ +\d+ +\d+ +\S*:(\d+) +\S+ *(?:users:\(\("([^"]*)",pid=(\d+))?/gm;
-    const named = (program = "another program", pid = "") =>
-      services.has(pid) ? `${program} (${services.get(pid)})` : program;
     return {
       config: after("config")[0] ?? "",
       group: after("group")[0] ?? "",
       addresses: [...new Set(after("address"))].sort(),
       taken: Object.fromEntries(
-        [...stdout.matchAll(sockets)]
-          .filter(([, , , program]) => program !== "turnserver")
-          .map(([, protocol, port, program, pid]) => [`${protocol} ${port}`, named(program, pid)]),
+        parseSockets(stdout)
+          .filter(({ holders }) => holders[0]?.program !== "turnserver")
+          .map((socket) => [`${socket.protocol} ${socket.port}`, holderOf(socket)]),
       ),
     };
   },

@@ -12,9 +12,9 @@ import {
   written,
 } from "../facts/firewalld";
 import { forget, note } from "../facts/opened-ports";
+import { holderOf, listeningSockets, parseSockets } from "../facts/sockets";
 import type { FirewallPortsInputs, FirewallPortsState, Opened, Openness } from "../firewall-ports";
 import type { Handler } from "../handler";
-import { listeningSockets, servicesIn } from "../holders";
 import type { Host } from "../host";
 import { quote, sh } from "../ssh/quote";
 
@@ -200,14 +200,10 @@ async function refuseForward(host: Host, zone: string, others: string[], opening
   const { stdout } = await host.run(listeningSockets(`-Hltnp sport = :${Number(number)}`), {
     doing: `looking who listens on port ${number}`,
   });
-  const taken = stdout
-    .split("\n")
-    .find((line) => line.startsWith("LISTEN ") && !/ (127\.[\d.]+|\[::1\]):\d+ /.test(line));
-  const [, program = "another program", pid = ""] = /"([^"]+)",pid=(\d+)/.exec(taken ?? "") ?? [];
-  const service = servicesIn(stdout).get(pid);
+  const taken = parseSockets(stdout).find(({ address }) => !/^(127\.[\d.]+|::1)$/.test(address));
   if (taken)
     throw new Error(
-      `${program}${service ? ` (${service})` : ""} serves port ${number} on the host, and a forward would take it away. Stop that, let it pass on what is for Prosody, or set prosody:firewall.https443 to false.`,
+      `${holderOf(taken)} serves port ${number} on the host, and a forward would take it away. Stop that, let it pass on what is for Prosody, or set prosody:firewall.https443 to false.`,
     );
 }
 

@@ -4,13 +4,13 @@
 -- can't read either.
 --
 -- Runs after common.lua, prosody.lua and misspelt.lua.
--- Input:  CONFIGURATION-FILE\n, "check", "load" or "look"\n
+-- Input:  CONFIGURATION-FILE\n, "check", "load" or "look"\n, a command that says who listens where\n
 -- Output: a line "@model " and JSON, unless the configuration can't be loaded: then the reason is all there is.
 --         With "check", also a line "@host " and JSON: what `prosodyctl check config` said, who listens where.
 --         With "look", the model has hosts, their modules and the options alone; the code of modules, which takes longer than
 --         all else, is not looked at.
 
-local file, mode = io.read("*l"), io.read("*l")
+local file, mode, sockets = io.read("*l"), io.read("*l"), io.read("*l")
 local check = mode == "check"
 
 -- Begins a command as root, which goes on beside what follows.
@@ -18,19 +18,8 @@ local function begin(command) return io.popen(command .. " 2>&1") end
 
 local prosodyctl = os.getenv "PROSODYCTL"
 local checking = check and begin(("'%s' --config '%s' check config"):format(prosodyctl, file))
-local listening = check and begin "ss -Hltnp"
+local listening = check and begin("{ " .. sockets .. "; }")
 local main_pid = check and begin "systemctl show prosody --property MainPID --value"
-
--- What `ss` says, with the service of each process: few know what beam.smp is.
-local function with_services(sockets)
-  return (sockets:gsub("pid=(%d+)", function(pid)
-    local groups, service = io.open("/proc/" .. pid .. "/cgroup"), nil
-    if not groups then return end
-    for name in groups:read("*a"):gmatch "[^/:\n]+%.service" do service = name end
-    groups:close()
-    return service and ("pid=%s,service=%s"):format(pid, service)
-  end))
-end
 
 -- Prosody's libraries, too, end the process when they can't read the configuration.
 local exit = os.exit
@@ -39,7 +28,7 @@ function os.exit(...)
   local text = checking:read("*a")
   local _, _, code = checking:close()
   io.write("\n@host ", json {
-    code = code or 0, text = text, listening = with_services(listening:read("*a")), pid = tonumber((main_pid:read("*a"))) or 0,
+    code = code or 0, text = text, listening = listening:read("*a"), pid = tonumber((main_pid:read("*a"))) or 0,
   }, "\n")
   exit(...)
 end

@@ -120,7 +120,7 @@ describe("ports", () => {
       "port 5222 of c2s is taken by nginx (process 7)",
     ]);
     expect(
-      refusals(listening("0.0.0.0:5222", 'users:(("beam.smp",pid=7,service=ejabberd.service,fd=3))')),
+      refusals(listening("0.0.0.0:5222", 'users:(("beam.smp",pid=7,fd=3))\n/proc/7/cgroup:ejabberd.service')),
     ).toEqual(["port 5222 of c2s is taken by beam.smp (process 7 of ejabberd.service)"]);
     expect(refusals(listening("[::]:5222", 'users:(("nginx",pid=7,fd=3))'))).toHaveLength(1);
     expect(refusals(listening("127.0.0.1:5222", 'users:(("nginx",pid=7,fd=3))'))).toHaveLength(1);
