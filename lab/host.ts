@@ -109,20 +109,31 @@ export async function equipKeys(root: string, name: string): Promise<void> {
   }
 }
 
-/** The unit that sets the host's address, since nothing on this machine serves any. */
-async function equipNetwork(root: string, number: number): Promise<void> {
+interface Network {
+  device: string;
+  address: string;
+  gateway: string;
+  /** A unit that has to come first. */
+  after?: string;
+}
+
+/** The unit that sets a host's address, since nothing in its network serves any. */
+export async function equipNetwork(root: string, network: Network): Promise<void> {
+  const { device, address, gateway, after = "" } = network;
   const unit = `[Unit]
 Description=Address in the lab
 DefaultDependencies=no
+After=${after}
+Wants=${after}
 Before=network-pre.target network.target network-online.target ssh.service
 Wants=network-pre.target
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/ip address replace ${hostAddress(number)}/24 dev host0
-ExecStart=/usr/sbin/ip link set host0 up
-ExecStart=/usr/sbin/ip route replace default via ${machineAddress(number)}
+ExecStart=/usr/sbin/ip address replace ${address}/24 dev ${device}
+ExecStart=/usr/sbin/ip link set ${device} up
+ExecStart=/usr/sbin/ip route replace default via ${gateway}
 
 [Install]
 WantedBy=sysinit.target
@@ -142,7 +153,8 @@ export async function boot(name: string): Promise<void> {
   await unmount(root);
   await mountDisk(name);
   const number = await makeLink(name);
-  await equipNetwork(root, number);
+  const network = { device: "host0", address: hostAddress(number), gateway: machineAddress(number) };
+  await equipNetwork(root, network);
   await learn(hostAddress(number), await ensureKey(paths.hostKey(name)));
   await writeFile(paths.host(name, "address"), `${hostAddress(number)}\n`);
   await awaitGreeting(name, await startNspawn(name, number));

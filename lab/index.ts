@@ -13,6 +13,7 @@ import { mountsBelow } from "./mounts";
 import { forbidOut, links } from "./network";
 import { paths, type Release, releases } from "./paths";
 import { labProcesses } from "./processes";
+import { sshOptions } from "./ssh";
 
 export type { CertificateFiles, CertificateOptions, HostOptions, Release };
 export { certificate, prepareMachine, releases };
@@ -114,23 +115,7 @@ export async function sshArguments(name: string, user = "root"): Promise<string[
         `${(await list()).flatMap((each) => (each.state === "running" ? each.name : [])).join(", ") || "none"}. ` +
         `To have it: \`npm run lab -- up ${name}\`.`,
     );
-  const options = {
-    IdentityFile: paths.clientKey(),
-    UserKnownHostsFile: paths.knownHosts(),
-    GlobalKnownHostsFile: "/dev/null",
-    StrictHostKeyChecking: "yes",
-    IdentitiesOnly: "yes",
-    IdentityAgent: "none",
-    BatchMode: "yes",
-    ConnectTimeout: "10",
-    LogLevel: "ERROR",
-  };
-  return [
-    "-F",
-    "/dev/null",
-    ...Object.entries(options).flatMap(([option, value]) => ["-o", `${option}=${value}`]),
-    `${user}@${host.address}`,
-  ];
+  return [...sshOptions(paths.knownHosts()), `${user}@${host.address}`];
 }
 
 /**

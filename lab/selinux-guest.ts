@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { equipApt } from "./apt";
 import { baseLayers, ensureLayer } from "./base";
 import { run, say, sayNowAndThen, until } from "./command";
-import { equipKeys, equipLogins } from "./host";
+import { equipKeys, equipLogins, equipNetwork } from "./host";
 import { ensureKey } from "./keys";
 import { mountOverlay, unmount } from "./mounts";
 import { paths } from "./paths";
+import { sshOptions } from "./ssh";
 
 /**
  * A Debian 13 whose own kernel enforces SELinux, which no container can have: a virtual machine, emulated without
@@ -123,19 +124,8 @@ async function bind(from: string, to: string): Promise<void> {
 }
 
 async function execute(port: number, directory: string, script: string): Promise<string> {
-  const options = {
-    IdentityFile: paths.clientKey(),
-    UserKnownHostsFile: join(directory, "known_hosts"),
-    GlobalKnownHostsFile: "/dev/null",
-    IdentitiesOnly: "yes",
-    IdentityAgent: "none",
-    BatchMode: "yes",
-    ConnectTimeout: "10",
-    LogLevel: "ERROR",
-  };
-  const args = Object.entries(options).flatMap(([option, value]) => ["-o", `${option}=${value}`]);
-  const ssh = ["-F", "/dev/null", ...args, "-p", String(port), "root@127.0.0.1", script];
-  return (await run("ssh", ssh)).stdout;
+  const options = sshOptions(join(directory, "known_hosts"));
+  return (await run("ssh", [...options, "-p", String(port), "root@127.0.0.1", script])).stdout;
 }
 
 function freePort(): Promise<number> {
@@ -210,28 +200,9 @@ async function install(root: string, names: string): Promise<void> {
 
 /** Network of QEMU's user mode, which needs no rights on this machine, and an enforcing policy. */
 async function equip(root: string): Promise<void> {
-  const unit = `[Unit]
-DefaultDependencies=no
-After=systemd-udev-settle.service
-Wants=systemd-udev-settle.service
-Before=network-pre.target network.target network-online.target ssh.service
-Wants=network-pre.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/sbin/ip address replace 10.0.2.15/24 dev eth0
-ExecStart=/usr/sbin/ip link set eth0 up
-ExecStart=/usr/sbin/ip route replace default via 10.0.2.2
-
-[Install]
-WantedBy=sysinit.target
-`;
-  const directory = join(root, "etc/systemd/system");
-  await mkdir(join(directory, "sysinit.target.wants"), { recursive: true });
-  await writeFile(join(directory, "lab-network.service"), unit);
-  await symlink("../lab-network.service", join(directory, "sysinit.target.wants/lab-network.service"));
-  await symlink("/dev/null", join(directory, "user@.service"));
+  const network = { device: "eth0", address: "10.0.2.15", gateway: "10.0.2.2" };
+  await equipNetwork(root, { ...network, after: "systemd-udev-settle.service" });
+  await symlink("/dev/null", join(root, "etc/systemd/system/user@.service"));
   await writeFile(join(root, "etc/hostname"), `${name}\n`);
   await writeFile(join(root, "etc/hosts"), `127.0.0.1 localhost\n127.0.1.1 ${name}\n`);
   await writeFile(join(root, "etc/fstab"), "/dev/nvme0n1 / ext4 defaults 0 1\n");
