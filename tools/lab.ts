@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { certificate, down, list, prepareMachine, type Release, releases, sshArguments, up } from "../lab";
 import { nameServer } from "../lab/name-server";
+import { quote } from "../providers/ssh/quote";
 
 const usage = `npm run lab -- COMMAND
 
@@ -111,8 +112,6 @@ function ssh(args: string[]): Promise<number> {
     child.on("exit", (code) => resolve(code ?? 1));
   });
 }
-
-const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 const isRelease = (text: string): text is Release => (releases as readonly string[]).includes(text);
 
