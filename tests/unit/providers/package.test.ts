@@ -54,19 +54,6 @@ const install = (names: string) =>
   `-o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss install ${names}`;
 const remove = (names: string) => `apt-get -y -q -o Dpkg::Use-Pty=0 remove ${names}`;
 
-describe("the fact", () => {
-  test("counts only what is really installed", () => {
-    const stdout = [
-      "installed prosody 13.0.1-1+deb13u1",
-      "config-files readline-common 8.2-6",
-      "half-configured lua-sec 1.3.2-2",
-      "not-installed lua-event ",
-      "",
-    ].join("\n");
-    expect(packages.parse(stdout)).toEqual({ prosody: "13.0.1-1+deb13u1" });
-  });
-});
-
 describe("create", () => {
   test("installs packages that are wanted at the same time in one run, and tells what came along", async () => {
     const host = new Debian({ adduser: "3.1" });
