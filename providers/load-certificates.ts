@@ -72,3 +72,6 @@ until ! grep -sqE '${hangup.systemdsChild}' "$status" && grep -sqE '${hangup.han
   sleep 0.2
 done
 systemctl reload prosody.service`;
+
+/** SIGUSR2: coturn loads certificate and key anew, calls go on. */
+export const reloadTurn = "systemctl kill --kill-whom=main -s USR2 coturn.service || true";

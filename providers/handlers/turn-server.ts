@@ -3,6 +3,7 @@ import { archiveDirectory } from "../archive";
 import { type Coturn, configs, coturn } from "../facts/coturn";
 import type { Handler } from "../handler";
 import type { Host } from "../host";
+import { reloadTurn } from "../load-certificates";
 import { type RemoteFile, readFiles, removeFiles, type WantedFile, writeFiles } from "../ssh/files";
 import { raw, sh } from "../ssh/quote";
 import type { TurnServerInputs, TurnServerState } from "../turn-server";
@@ -155,7 +156,8 @@ async function bring(host: Host, inputs: TurnServerInputs, before = ""): Promise
     await writeFiles(host, [mark, ...different]);
   }
   if (isPending || different.includes(config)) await restart(host, inputs.ports, different, files);
-  else if (different.length > 0) await reloadCertificate(host);
+  else if (different.length > 0)
+    await host.run(reloadTurn, { doing: "having coturn load its certificate", changes: true });
   // By the files, too: a run that was cut off has the configuration without them in place already.
   const areLeft = before !== "" && copiesOf(files, before, found).some((file) => isThere(file, files));
   if (!inputs.domain && (areLeft || hasCopies(files.get(found.config))))
@@ -269,14 +271,6 @@ systemctl restart coturn.service && pid=$(systemctl show -p MainPID --value cotu
 }
 journalctl --unit coturn --since "@$since" --output cat --no-pager | tail -n 12
 exit 1`;
-
-/** SIGUSR2: coturn loads certificate and key anew, calls go on. */
-async function reloadCertificate(host: Host): Promise<void> {
-  await host.run("systemctl kill --kill-whom=main -s USR2 coturn.service 2>/dev/null || true", {
-    doing: "having coturn load its certificate",
-    changes: true,
-  });
-}
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
