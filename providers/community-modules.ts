@@ -50,6 +50,7 @@ export class CommunityModules extends ProsodyResource<CommunityModulesInputs> {
       // No secret, but hundreds of names, which each upgrade of the package changes: a preview that lists them hides what
       // matters, and of secrets it lists none.
       ["offered"],
+      // What depends on it changes over in between.
       { deleteBeforeReplace: false, ...options },
     );
   }

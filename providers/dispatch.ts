@@ -74,7 +74,7 @@ export function provider(kind: string): dynamic.ResourceProvider {
       // An object on another host is another object, whatever the handler compares.
       const changed = [...new Set([...(olds.server === news.server ? [] : ["server"]), ...found])];
       const replaces = changed.filter((name) => name === "server" || replaceOn.includes(name));
-      return { changes: changed.length > 0, replaces, deleteBeforeReplace: !handler.createBeforeReplace };
+      return { changes: changed.length > 0, replaces };
     },
     create: (inputs: Common) =>
       guard(kind, handler, inputs, "create", async (target) => {

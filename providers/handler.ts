@@ -20,13 +20,6 @@ export interface Handler<Inputs extends Common, State extends Common, Target = H
    */
   readonly use?: <T>(server: string, operation: (target: Target) => Promise<T>) => Promise<T>;
 
-  /**
-   * The new object is made before the old one is deleted, and what depends on it changes over in between; for kinds
-   * whose two objects don't get into each other's way. Default: the old one goes first. Its resource says the same
-   * (`deleteBeforeReplace`).
-   */
-  readonly createBeforeReplace?: true;
-
   /** Natural key of the object: domain, JID, unit, package name. */
   id(inputs: Inputs): string;
 

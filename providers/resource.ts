@@ -30,8 +30,8 @@ export abstract class ProsodyResource<Inputs extends Common> extends pulumi.Cust
       `pulumi-nodejs:prosody:${kind}`,
       name,
       { ...unset, ...inputs, __provider: trampoline(kind) },
-      // For `--replace`, of which the engine asks no handler (`createBeforeReplace`): an object that was adopted as its own
-      // replacement would be deleted as the former one, a user's account among them.
+      // An object that was adopted as its own replacement would be deleted as the former one, a user's account among
+      // them. Here, since of what `--replace` asks for the engine asks no handler.
       { deleteBeforeReplace: true, ...options, additionalSecretOutputs: [...secrets] },
     );
   }

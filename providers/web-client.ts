@@ -34,7 +34,7 @@ export class WebClient extends ProsodyResource<WebClientInputs> {
     options?: pulumi.CustomResourceOptions,
   ) {
     super("WebClient", name, { ...args, differing: [] }, ["written"], [], {
-      deleteBeforeReplace: false,
+      deleteBeforeReplace: false, // what depends on it changes over in between
       ...options,
     });
   }

@@ -12,7 +12,6 @@ import { writeFiles } from "../ssh/files";
 export const communityModulesHandler: Handler<Inputs, State> = {
   inputs: ["source", "revision", "path", "files", "modules", "differing"],
   replaceOn: ["source", "revision", "path"],
-  createBeforeReplace: true,
   // A clone of a repository with thousands of revisions.
   timeout: 900,
 

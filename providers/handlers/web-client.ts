@@ -44,7 +44,6 @@ rmdir ${base} 2>/dev/null || true
 export const webClientHandler: Handler<Inputs, State> = {
   inputs: ["package", "integrity", "parts", "without", "path", "differing"],
   replaceOn: ["path"],
-  createBeforeReplace: true,
   // Ten megabytes, first from the registry and then over SSH, at 64 kbit/s.
   timeout: 2400,
 

@@ -25,7 +25,7 @@ test.each<[kind: string, inputs: Record<string, unknown> & { server: string }]>(
   const diff = provider(kind).diff!;
   const state = { ...inputs, verifiers: {}, __provider: "x" };
   const moved = await diff("id", state, { ...inputs, server: "berlin" });
-  expect(moved).toMatchObject({ changes: true, replaces: ["server"], deleteBeforeReplace: true });
+  expect(moved).toMatchObject({ changes: true, replaces: ["server"] });
   expect((await diff("id", state, inputs)).replaces).toEqual([]);
 });
 
