@@ -25,6 +25,8 @@ end
 local function other_stores(user, host)
   local storagemanager = require "core.storagemanager"
   local drivers, names = storage_drivers(host), {}
+  -- What Prosody falls back to keeps nothing: an archive of it would have nothing of what there is.
+  if drivers.null then error("a storage of " .. host .. " can't be opened, or its module is in a directory that others than root can write to", 0) end
   drivers.internal = nil
   if not next(drivers) then return names end
   local candidates = { archive = true, offline = true } -- storages list no archives
@@ -100,7 +102,7 @@ end
 
 -- Writes the archives ({ user =, host =, file = }) of all who have anything below the data directory or, after
 -- load_prosody() and accounts.lua, in another storage; only root can read them.
--- Returns those that could not be written completely: { archive = true }
+-- Returns those that could not be written completely, and why: { archive = reason }
 local function write_archives(wanted, data)
   local pposix = require "util.pposix"
   local umask, wrong, plain = pposix.umask("077"), {}, {}
@@ -108,7 +110,7 @@ local function write_archives(wanted, data)
     local directory = archive.file:match "^(.*)/"
     if not lfs.attributes(directory) then os.execute("mkdir -p -- " .. quote(directory)) end
     local ok, result = pcall(write_archive, archive.user, archive.host, archive.file, data)
-    if ok then plain[archive] = result else wrong[archive] = true end
+    if ok then plain[archive] = result else wrong[archive] = tostring(result) end
   end
   if next(plain) then
     local gzip = io.popen("xargs -0 gzip --", "w")
@@ -116,7 +118,7 @@ local function write_archives(wanted, data)
     gzip:close()
   end
   for archive, file in pairs(plain) do
-    if os.remove(file) then wrong[archive] = true end -- gzip removes what it is done with
+    if os.remove(file) then wrong[archive] = "gzip failed" end -- gzip removes what it is done with
   end
   if scratch then os.execute("rm -r -- " .. quote(scratch)) end
   for archive in pairs(wrong) do

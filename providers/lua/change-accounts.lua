@@ -41,11 +41,12 @@ local function only_directory()
 end
 
 local loaded, load_error = false, nil
+local as_root = #deletions > 0 -- for their archives
 local data = ask and not lost and only_directory()
 if data then
   find_libraries()
-elseif #deletions > 0 or not ask then
-  loaded, load_error = pcall(load_prosody, true)
+elseif as_root or not ask then
+  loaded, load_error = pcall(load_prosody, as_root)
   for _, operation in ipairs(loaded and {} or ask and deletions or operations) do operation.error = load_error end
   if loaded then
     assert(load(library, "=accounts"))()
@@ -62,9 +63,9 @@ if data then
   for _, operation in ipairs(deletions) do
     if not operation.error then accepted[#accepted + 1] = operation end
   end
-  for operation in pairs(write_archives(accepted, data)) do operation.unsaved = true end
+  for operation, why in pairs(write_archives(accepted, data)) do operation.unsaved = why end
 end
-if loaded then become_prosody() end
+if loaded and as_root then become_prosody() end
 
 local function problem(reason) return '{"error":' .. json_bytes(reason) .. "}" end
 
@@ -91,7 +92,7 @@ end
 local function change(operation)
   local user, host = literal(operation.user), literal(operation.host)
   if operation.error then return problem(operation.error) end
-  if operation.unsaved then return problem("no archive could be written, so nothing was deleted") end
+  if operation.unsaved then return problem("no archive could be written, so nothing was deleted: " .. operation.unsaved) end
   if not ask then return offline(operation) end
   if operation.action ~= "delete" then
     return online(("account_json(set_account,%s,%s,%s,%s,%s)"):format(

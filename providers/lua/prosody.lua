@@ -2,6 +2,44 @@
 
 local startup
 
+-- Calls keep(directory) for each entry of a list of paths, and returns those that it keeps.
+local function filtered(paths, keep)
+  local kept = {}
+  for entry in paths:gmatch "[^;]+" do
+    if keep(entry:match "^[^?]*") then kept[#kept + 1] = entry end
+  end
+  return table.concat(kept, ";")
+end
+
+local function absolute(paths)
+  return filtered(paths, function(directory) return directory:sub(1, 1) == "/" end)
+end
+
+-- Whether nobody but root can put something into a directory, or another directory in its place.
+local function is_roots(directory)
+  if directory:sub(1, 1) ~= "/" then return false end
+  local lfs = require "lfs"
+  local process = io.popen("readlink -m -- '" .. directory:gsub("'", "'\\''") .. "'")
+  local path = process:read("*l")
+  process:close()
+  if not path then return false end
+  while path ~= "" do
+    local found = lfs.attributes(path) -- where it is missing, those above say who could make it
+    local mode = found and found.permissions
+    if found and (found.uid ~= 0 or mode:sub(8, 8) == "w" or mode:sub(5, 5) == "w" and found.gid ~= 0) then return false end
+    path = path:match "^(.*)/"
+  end
+  return true
+end
+
+-- Leaves out all places of code that others than root can write to, as Prosody's user can to those of modules that
+-- `prosodyctl install` brings: what is loaded from now on runs as root.
+local function load_roots_alone()
+  package.path, package.cpath = filtered(package.path, is_roots), filtered(package.cpath, is_roots)
+  CFG_PLUGINDIR = filtered(CFG_PLUGINDIR, is_roots)
+  prosody.paths.plugins = CFG_PLUGINDIR
+end
+
 -- Lets single libraries be required.
 local function find_libraries()
   for line in io.lines(os.getenv "PROSODYCTL") do
@@ -11,11 +49,13 @@ local function find_libraries()
   assert(CFG_SOURCEDIR, "prosodyctl does not say where Prosody's libraries are")
   package.path = CFG_SOURCEDIR .. "/?.lua;" .. package.path
   package.cpath = CFG_SOURCEDIR .. "/?.so;" .. package.cpath
+  -- Prosody goes to its data directory, where its user could put a library.
+  package.path, package.cpath = absolute(package.path), absolute(package.cpath)
   if not pcall(require, "prosody.loader") then pcall(require, "loader") end
 end
 
 -- Loads libraries and configuration, `file` or the usual one. With `as_root` the process stays root until
--- become_prosody().
+-- become_prosody(), and finds no module in a directory that others than root can write to.
 -- Raises an error when Prosody can't read its configuration.
 local function load_prosody(as_root, file)
   find_libraries()
@@ -27,6 +67,12 @@ local function load_prosody(as_root, file)
   print = function() end
   local ok, reason = pcall(function()
     startup = require "util.startup"
+    local chdir = startup.chdir
+    function startup.chdir()
+      -- By now it knows all places that the configuration names.
+      if as_root then load_roots_alone() end
+      chdir()
+    end
     startup.prosodyctl()
   end)
   os.exit, print = exit, print_

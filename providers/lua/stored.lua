@@ -3,8 +3,7 @@
 -- Sets the configuration up for the run that the arguments tell.
 
 local mode, file, directory = arg[1], arg[2], arg[3]
-load_prosody(true, file)
-become_prosody()
+load_prosody(false, file)
 
 local config = require "core.configmanager"
 local storagemanager, modulemanager = require "core.storagemanager", require "core.modulemanager"

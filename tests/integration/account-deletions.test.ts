@@ -240,6 +240,38 @@ done`,
     expect(await prosody.logIn("stays", "p")).toEqual(success("stays"));
   }, 60_000);
 
+  test("no code that Prosody's user can write runs as root", async () => {
+    const plant = async (file: string, then: string) =>
+      prosody.host.exec(
+        `runuser -u prosody -- sh -c 'cd /var/lib/prosody && mkdir -p custom_plugins && cat > ${file}' <<'EOF'\n` +
+          `local planted = io.open("/root/planted", "w") if planted then planted:close() end\n${then}\nEOF`,
+      );
+    const state = await create(host, account("planted"));
+    const inSource = (
+      await prosody.host.exec("sed -n \"s/^CFG_SOURCEDIR='\\(.*\\)'.*/\\1/p\" $(command -v prosodyctl)")
+    ).trim();
+    await prosody.host.exec("systemctl stop prosody");
+    await plant(
+      "custom_plugins/mod_storage_internal.lua",
+      `return assert(loadfile("${inSource}/modules/mod_storage_internal.lua", "t", _ENV))(...)`,
+    );
+    await plant(
+      "lxp.lua",
+      'return assert(package.loadlib(package.searchpath("lxp", package.cpath), "luaopen_lxp"))()',
+    );
+    try {
+      await remove(host, state);
+      expect(await prosody.host.exec("ls /root/planted 2>&1 || true")).toContain("No such file");
+      expect(await prosody.archives("planted")).toHaveLength(1);
+      expect(await prosody.files("planted")).toEqual([]);
+    } finally {
+      await prosody.host.exec(
+        "rm -rf /root/planted /var/lib/prosody/custom_plugins /var/lib/prosody/lxp.lua",
+      );
+      await prosody.start();
+    }
+  }, 60_000);
+
   test("without a running server, everything works in the storage", async () => {
     await prosody.configure("example.test", "other.test");
     await prosody.host.exec("systemctl stop prosody");
