@@ -71,7 +71,7 @@ export async function restore(
 const placing = (data: string) =>
   luaInput(
     ["wire", "common", "prosody", "databases", "restore"],
-    Buffer.concat([place(data), `${data}/${stages.restore}/sql`].map(lengthPrefixed)),
+    Buffer.concat([place(data), `${data}/${stages.restore}`].map(lengthPrefixed)),
   );
 
 /** Databases that a backup has as statements of SQL; SQLite's are files. */

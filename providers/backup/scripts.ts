@@ -4,6 +4,19 @@ import { archiveDirectory as archives } from "../archive";
 export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };
 
 /**
+ * Goes to the stage `path`, to stay in it as /proc/self/fd/7 under whatever name. The directory above it is Prosody's: a
+ * Prosody that was broken into could put another one, or a link, in its place, and have root write where that leads.
+ */
+const enter = (path: string) => `cd '${path}'
+exec 7< .
+[ "$(stat -c '%F %u %d:%i' '${path}')" = "directory $(id -u) $(stat -c %d:%i .)" ] ||
+  { echo "somebody has replaced ${path} meanwhile" >&2; exit 1; }
+`;
+
+/** Those archives that are of deleted accounts: \`find\` takes nothing else along that is in their directory. */
+const ofAccounts = "-regextype posix-extended -regex '.*/([^/]*@|[0-9a-f]{64}-)[^/]*\\.tar\\.gz'";
+
+/**
  * Waits until the service that was just started has all ports again that it had before, 30 s at most: that is the
  * end of the outage. They don't come at once, since each of its modules opens its own.
  */
@@ -23,28 +36,32 @@ until_up() {
 `;
 
 /**
- * The end of a backup, run by \`backup.lua\` with STAGE, DATA, CONFIG and STOP (whether Prosody has data in files).
+ * The end of a backup, run by \`backup.lua\` in the stage, with its path STAGE, and DATA, CONFIG and STOP (whether
+ * Prosody has data in files).
  * Prints "outage MILLISECONDS"; the archive goes to file descriptor 3.
  */
 export const collect = `set -eu
 umask 077
 stopped=
+name=$STAGE
 finish() {
   code=$?
   trap - EXIT
   [ -z "$stopped" ] || systemctl start prosody
-  rm -rf "$STAGE"
+  rm -rf "$name"
   exit $code
 }
 trap finish EXIT
 trap 'exit 1' HUP INT TERM PIPE
 ${untilUp}
+exec 7< .
+STAGE=/proc/self/fd/7
 cd "$DATA"
 mkdir -p "$STAGE/links" "$STAGE/etc"
 # Indexes of lists are made anew by Prosody; what ends in ~ is being written. A directory may be a link to another disk.
 files() {
-  find -L . -path "./\${STAGE##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -path ./.prosody-pulumi-storage -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print |
-    sed 's|^\\./||' | grep -vxF -f "$STAGE/.databases" || [ $? = 1 ] # there is none; otherwise the disk is full
+  find -L . -path "./\${name##*/}" -prune -o -path ./.prosody-pulumi-restore -prune -o -path ./.prosody-pulumi-storage -prune -o -type f ! -name '*~' ! -name '*.lidx' ! -name .shell_history -print0 |
+    sed -z 's|^\\./||' | grep -zvxF -f "$STAGE/.databases" || [ $? = 1 ] # there is none; otherwise the disk is full
 }
 # What is on another file system can't be linked.
 take() {
@@ -58,7 +75,7 @@ if [ "$STOP" = true ] && [ "$(systemctl is-active prosody)" = active ]; then
   systemctl stop prosody
 fi
 files > "$STAGE/.files"
-tr '\\n' '\\0' < "$STAGE/.files" | take "$STAGE/links" --parents --
+take "$STAGE/links" --parents -- < "$STAGE/.files"
 find "$STAGE/links" -name '*.list' -printf '%s %P\\n' > "$STAGE/.sizes"
 if [ -n "$stopped" ]; then
   systemctl start prosody
@@ -67,6 +84,9 @@ if [ -n "$stopped" ]; then
   echo "outage $(($(date +%s%3N) - begin))" >&2
 fi
 cd "$STAGE/links"
+# Prosody's user can make links to anybody's files, which a restore would make Prosody's.
+foreign=$(find . -type f ! -uid "$(stat -Lc %u "$DATA")" ! -perm -o=r ! '(' -gid "$(stat -Lc %g "$DATA")" -perm -g=r ')' -printf '%P\\n' | head -n 3 | paste -sd, | sed 's/,/, /g')
+[ -z "$foreign" ] || { echo "Prosody can't read $foreign in $DATA, or what a link there leads to, so that it is not Prosody's. Give it to Prosody (chown prosody:prosody), or take it out of $DATA" >&2; exit 1; }
 find . -name '*.list' -print0 | xargs -0r cp -a --reflink=auto --parents -t "$STAGE/data"
 find . -name '*.list' -delete
 while read -r size file; do
@@ -80,7 +100,7 @@ missing=$(cp -rLp --preserve=all --parents "$CONFIG" "$STAGE" 2>&1) ||
 [ -d "$STAGE$CONFIG" ]
 mkdir "$STAGE/archives"
 if [ -d ${archives} ]; then
-  find -L ${archives} -maxdepth 1 -type f -regextype posix-extended -regex '.*/([^/]*@|[0-9a-f]{64}-)[^/]*\\.tar\\.gz' -print0 |
+  find -L ${archives} -maxdepth 1 -type f ${ofAccounts} -print0 |
     take "$STAGE/archives" --
 fi
 cd "$STAGE"
@@ -101,11 +121,11 @@ trap 'code=$?; [ $code = 0 ] || rm -rf "$stage"; exit $code' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 rm -rf "$stage"
 mkdir "$stage"
-cd "$stage"
-tar -xzpf - || { echo "the archive ends early, is damaged, or does not fit on the disk" >&2; exit 1; }
+${enter(`${data}/${stages.restore}`)}tar -xzpf - || { echo "the archive ends early, is damaged, or does not fit on the disk" >&2; exit 1; }
 sha256sum --check --quiet --strict SHA256SUMS >&2
 find . -type f ! -name SHA256SUMS ! -name .found | sort > .found
 sed 's/^[0-9a-f]*  //' SHA256SUMS | sort | cmp -s - .found || { echo "the archive has other files than its list" >&2; exit 1; }
+[ -z "$(find . ! -type f ! -type d)" ] || { echo "the archive has other things than files" >&2; exit 1; }
 rm .found
 cat manifest.json
 `;
@@ -118,8 +138,9 @@ cat manifest.json
  */
 export const place = (data: string) => `set -eu
 umask 077
-cd '${data}'
-stage=${stages.restore}
+${enter(`${data}/${stages.restore}`)}cd '${data}'
+name=${stages.restore}
+stage=/proc/self/fd/7
 old=$stage/replaced
 aside=
 stopped=
@@ -129,13 +150,13 @@ finish() {
   set +e
   if [ -d "$old" ]; then
     mkdir "$stage/unplaced"
-    [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec mv -t "$stage/unplaced" {} +
+    [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$name" -exec mv -t "$stage/unplaced" {} +
     find "$old" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
-    rmdir "$old" || { echo "What was there could not be put back whole: move the rest of it from ${data}/$old to ${data}, and start Prosody, which is left stopped" >&2; exit 1; }
+    rmdir "$old" || { echo "What was there could not be put back whole: move the rest of it from ${data}/$name/replaced to ${data}, and start Prosody, which is left stopped" >&2; exit 1; }
   fi
   [ -z "$stopped" ] || systemctl start prosody
-  rm -rf "$stage" && exit $code
-  echo "Delete ${data}/$stage, which could not be deleted$([ $code != 0 ] || echo "; the backup's data is in place")" >&2
+  rm -rf "$name" && exit $code
+  echo "Delete ${data}/$name, which could not be deleted$([ $code != 0 ] || echo "; the backup's data is in place")" >&2
   exit 1
 }
 trap finish EXIT
@@ -146,13 +167,13 @@ had=$(ports)
 [ "$(systemctl is-active prosody)" != active ] || stopped=yes
 systemctl stop prosody
 mkdir "$old"
-find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec mv -t "$old" {} +
+find . -mindepth 1 -maxdepth 1 ! -name "$name" -exec mv -t "$old" {} +
 aside=yes
 [ ! -d "$stage/data" ] || find "$stage/data" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
-find . -mindepth 1 -maxdepth 1 ! -name "$stage" -exec chown -R prosody:prosody {} +
+find . -mindepth 1 -maxdepth 1 ! -name "$name" -exec chown -R prosody:prosody {} +
 ! command -v restorecon >/dev/null || restorecon -R . || true
 mkdir -p -m 700 ${archives}
-[ ! -d "$stage/archives" ] || find "$stage/archives" -type f -exec sh -euc '
+[ ! -d "$stage/archives" ] || find "$stage/archives" -maxdepth 1 -type f ${ofAccounts} -exec sh -euc '
   for file in "$@"; do
     to=${archives}/\${file##*/}
     # In one step: on a full disk, half a copy would pass for the archive in the next restore.

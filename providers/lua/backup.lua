@@ -25,7 +25,7 @@ end
 local stage = data .. "/.prosody-pulumi-backup"
 
 local function copy_sqlite(database)
-  local place = stage .. "/data/" .. database:sub(#data + 2)
+  local place = "./data/" .. database:sub(#data + 2)
   run("umask 077; mkdir -p " .. quote(place:match "^(.*)/"))
   local statement = "VACUUM INTO " .. quote(place):gsub("'\\''", "''")
   local has, lsqlite3 = pcall(require, "lsqlite3")
@@ -46,16 +46,18 @@ end
 
 -- The password is in a file that is gone before the archive is written.
 local function dump_postgresql(database, index)
-  local pass = stage .. "/.pgpass"
-  run("umask 077; mkdir -p " .. quote(stage .. "/sql"))
+  local pass = "./.pgpass"
+  run "umask 077; mkdir -p sql"
   run(postgresql("pg_dump", database, pass) .. " --no-owner --no-privileges --clean --if-exists --file="
-    .. quote(("%s/sql/%d.sql"):format(stage, index)))
+    .. quote(("./sql/%d.sql"):format(index)))
   os.remove(pass)
 end
 
 local function main()
-  run("umask 077; rm -rf " .. quote(stage) .. " && mkdir -p " .. quote(stage .. "/data"))
-  write(stage .. "/manifest.json", manifest)
+  run("umask 077; rm -rf " .. quote(stage) .. " && mkdir " .. quote(stage))
+  enter(stage)
+  run "umask 077; mkdir data"
+  write("./manifest.json", manifest)
   local sqlite = {}
   for index, database in ipairs(databases) do
     if database.driver == "SQLite3" then
@@ -70,7 +72,7 @@ local function main()
       error("databases of " .. database.driver .. " can't be backed up", 0)
     end
   end
-  write(stage .. "/.sqlite", table.concat(sqlite, "\n") .. "\n")
+  write("./.sqlite", table.concat(sqlite, "\n") .. "\n")
 
   run(("STAGE=%s DATA=%s CONFIG=%s STOP=%s sh -c %s"):format(
     quote(stage), quote(data), quote(prosody.paths.config), tostring(files), quote(collect)))
@@ -78,6 +80,7 @@ end
 
 local ok, reason = pcall(main)
 if not ok then
+  require "lfs".chdir "/"
   os.execute("rm -rf " .. quote(stage))
   if type(reason) == "string" then io.stderr:write(reason, "\n") end
   os.exit(type(reason) == "number" and reason > 0 and reason or 1)

@@ -2,6 +2,16 @@
 
 local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
+-- Goes to a stage that root has made. The directory above it is Prosody's: a Prosody that was broken into could put another
+-- one, or a link, in its place, and have root write where that leads.
+local function enter(stage)
+  local lfs = require "lfs"
+  assert(lfs.chdir(stage))
+  local named, here = lfs.symlinkattributes(stage), lfs.attributes "."
+  local is_here = named and named.mode == "directory" and named.dev == here.dev and named.ino == here.ino
+  if not is_here or here.uid ~= 0 then error("somebody has replaced " .. stage .. " meanwhile", 0) end
+end
+
 -- A command of PostgreSQL's own programs on one of these databases. Its password goes into the file `pass`.
 local function postgresql(program, database, pass)
   local function escape(text) return (tostring(text):gsub("[\\:]", "\\%0")) end

@@ -1,17 +1,17 @@
 -- Puts a received backup in place that has a dump of PostgreSQL; after wire, common, prosody and databases.
--- Input: the script that does it (`place` in backup/scripts.ts) and runs LOAD while Prosody is stopped; the directory
--- of the dump, which the script removes
+-- Input: the script that does it (`place` in backup/scripts.ts) and runs LOAD while Prosody is stopped; the stage,
+-- which the script removes
 
-local place, dumps = field(), field()
+local place, stage = field(), field()
 load_prosody(true)
 local _, databases = storages()
+enter(stage)
 
 for _, database in ipairs(databases) do
   if database.driver == "PostgreSQL" then
     -- One transaction: what fails leaves the database as it is. Terse: no error quotes data.
-    local load = postgresql("psql", database, dumps .. "/.pgpass")
-      .. " --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --single-transaction -f "
-      .. quote(dumps) .. "/*.sql"
+    local load = "cd /proc/self/fd/7 && " .. postgresql("psql", database, "sql/.pgpass")
+      .. " --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --single-transaction -f sql/*.sql"
     local _, _, code = os.execute("LOAD=" .. quote(load) .. " sh -c " .. quote(place))
     os.exit(code)
   end

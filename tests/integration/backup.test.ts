@@ -92,6 +92,17 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
     expect(await findings(server(old), upload)).toEqual(before);
   }, 120_000);
 
+  test("takes no file that Prosody may not read, to whom a restore would give it", async () => {
+    await old.exec("install -m 0600 /etc/hostname /var/lib/prosody/mine.dat");
+    expect(await tool("backup", "--encrypt", "--output", path.join(scratch, `${release}-linked`))).toEqual({
+      code: 1,
+      text: expect.stringContaining(
+        "Prosody can't read mine.dat in /var/lib/prosody, or what a link there leads to",
+      ),
+    });
+    await old.exec("rm /var/lib/prosody/mine.dat");
+  }, 60_000);
+
   test("fails when it is not whole", async () => {
     await old.exec(
       "printf '#!/bin/sh\n/usr/bin/tar \"$@\"\nexit 2\n' > /usr/local/bin/tar; chmod 755 /usr/local/bin/tar",

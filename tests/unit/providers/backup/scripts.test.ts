@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { archiveDirectory as archives } from "../../../../providers/archive";
-import { collect, place } from "../../../../providers/backup/scripts";
+import { collect, place, receive } from "../../../../providers/backup/scripts";
 
 test("a restore that is cut off while it puts aside what is there deletes none of it", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
@@ -76,6 +76,24 @@ describe("a restore", () => {
     expect(kept()).toEqual({ "one/a": "backup" });
   });
 
+  test("takes no other directory for what it has received, and no file for an archive but those of accounts", () => {
+    write("data/.prosody-pulumi-restore/archives/storage-copy", "/srv");
+    write("data/.prosody-pulumi-restore/archives/a@example.com-1.tar.gz", "a");
+    fs.renameSync(at("data/.prosody-pulumi-restore"), at("elsewhere"));
+    fs.symlinkSync(at("elsewhere"), at("data/.prosody-pulumi-restore"));
+    expect(run()).toEqual({
+      status: 1,
+      stderr: `somebody has replaced ${at("data")}/.prosody-pulumi-restore meanwhile\n`,
+      started: false,
+    });
+    expect(kept()).toMatchObject({ "one/a": "mine", "two/a": "mine" });
+    expect(fs.readFileSync(at("elsewhere/data/one/a"), "utf8")).toBe("backup");
+    fs.unlinkSync(at("data/.prosody-pulumi-restore"));
+    fs.renameSync(at("elsewhere"), at("data/.prosody-pulumi-restore"));
+    expect(run().status).toBe(0);
+    expect(fs.readdirSync(at("archives"))).toEqual(["a@example.com-1.tar.gz"]);
+  });
+
   test("that can't delete what was there keeps the backup's data, and says what is left", () => {
     program("rm", `[ "$1" = -rf ] || exec /bin/rm "$@"; /bin/rm -r "$2/former/one"; exit 1`);
     expect(run()).toEqual({
@@ -108,6 +126,49 @@ describe("a restore", () => {
   });
 });
 
+describe("what arrives for a restore", () => {
+  let scratch: string;
+  const at = (name: string) => path.join(scratch, name);
+  const arrive = () => {
+    const archive = spawnSync("tar", ["-cz", "-C", at("sent"), "."]).stdout;
+    const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
+    const script = receive(at("data"));
+    const { status, stderr } = spawnSync("sh", ["-c", script], { input: archive, env, encoding: "utf8" });
+    return { status, stderr };
+  };
+
+  beforeEach(() => {
+    scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-receive-"));
+    for (const name of ["data", "sent/data", "bin", "elsewhere"]) fs.mkdirSync(at(name), { recursive: true });
+    fs.writeFileSync(at("sent/manifest.json"), "{}");
+    fs.writeFileSync(at("sent/data/a"), "a");
+    spawnSync("sh", ["-c", "find . -type f | xargs sha256sum > ../SHA256SUMS; mv ../SHA256SUMS ."], {
+      cwd: at("sent"),
+    });
+  });
+  afterEach(() => fs.rmSync(scratch, { recursive: true }));
+
+  test("is nothing but files", () => {
+    expect(arrive()).toEqual({ status: 0, stderr: "" });
+    fs.symlinkSync("/etc", at("sent/data/link"));
+    expect(arrive()).toEqual({ status: 1, stderr: "the archive has other things than files\n" });
+    expect(fs.readdirSync(at("data"))).toEqual([]);
+  });
+
+  test("is not written where a link leads that somebody puts in the place of its directory", () => {
+    fs.writeFileSync(
+      at("bin/mkdir"),
+      `#!/bin/sh\n/bin/mkdir "$@"\nmv "$1" ${at("made")}\nln -s ${at("elsewhere")} "$1"\n`,
+      { mode: 0o755 },
+    );
+    expect(arrive()).toEqual({
+      status: 1,
+      stderr: `somebody has replaced ${at("data")}/.prosody-pulumi-restore meanwhile\n`,
+    });
+    expect(fs.readdirSync(at("elsewhere"))).toEqual([]);
+  });
+});
+
 test("a backup has the archives of deleted accounts, also where their directory is a link to another disk, and no copy of the data that a move has left", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-collect-"));
   const at = (name: string) => path.join(scratch, name);
@@ -125,6 +186,10 @@ test("a backup has the archives of deleted accounts, also where their directory 
       fs.writeFileSync(at(name), "");
     for (const name of [`data/${mine}/a.dat`, `data/.prosody-pulumi-storage/${mine}/a.dat`])
       fs.writeFileSync(at(name), "mine");
+    // A line of its own, it would be the path of another file.
+    fs.mkdirSync(path.dirname(at(`data/x\n${at("config/b.dat")}`)), { recursive: true });
+    fs.writeFileSync(at(`data/x\n${at("config/b.dat")}`), "mine");
+    fs.writeFileSync(at("config/b.dat"), "foreign");
     fs.symlinkSync(at("disk"), at("link"));
     const script = `exec 3>${at("backup.tar.gz")}\n${collect.replaceAll(archives, at("link"))}`;
     const env = {
@@ -134,11 +199,17 @@ test("a backup has the archives of deleted accounts, also where their directory 
       CONFIG: at("config"),
       STOP: "false",
     };
-    const { status, stderr } = spawnSync("sh", ["-c", script], { env, encoding: "utf8" });
+    const { status, stderr } = spawnSync("sh", ["-c", script], {
+      env,
+      cwd: at("data/stage"),
+      encoding: "utf8",
+    });
     expect({ status, stderr }).toEqual({ status: 0, stderr: expect.anything() });
     const listed = spawnSync("tar", ["-tzf", at("backup.tar.gz")], { encoding: "utf8" });
     expect(listed.stdout).toContain("archives/a@example.com-1.tar.gz");
     expect(listed.stdout.match(/.*a\.dat/g)).toEqual([`data/${mine}/a.dat`]);
+    const read = spawnSync("tar", ["-xzOf", at("backup.tar.gz"), "data"], { encoding: "utf8" });
+    expect(read.stdout).toBe("minemine");
   } finally {
     fs.rmSync(scratch, { recursive: true });
   }
@@ -159,8 +230,9 @@ describe("a full disk", () => {
     );
     fs.chmodSync(at(`bin/${name}`), 0o755);
   };
-  const run = (script: string, env = {}) =>
+  const run = (script: string, env = {}, cwd = scratch) =>
     spawnSync("sh", ["-c", script.replaceAll(archives, at("archives"))], {
+      cwd,
       env: { ...process.env, PATH: `${at("bin")}:${process.env.PATH}`, ...env },
       encoding: "utf8",
     }).status;
@@ -187,7 +259,7 @@ describe("a full disk", () => {
         write(file);
       fs.mkdirSync(at("data/stage/data"));
       const env = { STAGE: at("data/stage"), DATA: at("data"), CONFIG: at("config"), STOP: "false" };
-      return run(`exec 3>${at("backup.tar.gz")}\n${collect}`, env);
+      return run(`exec 3>${at("backup.tar.gz")}\n${collect}`, env, at("data/stage"));
     };
     failing(name, pattern, how);
     expect(collecting()).not.toBe(0);
