@@ -29,9 +29,20 @@ export function sentences(...parts: string[]): string {
     .replace(/^./, (first) => first.toLowerCase());
 }
 
+/**
+ * A host's text as a terminal may show it: what controls the terminal (escape sequences, C1 controls), or turns around what
+ * is read, is written as its code.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** The last lines of a command's output, for an error. */
 export function lastLines(text: string, lines = 10, length = 2000): string {
-  return text.trim().split("\n").slice(-lines).join("\n").slice(-length);
+  return printable(text.trim().replace(/\r\n/g, "\n")).split("\n").slice(-lines).join("\n").slice(-length);
 }
 
 /** The beginning of a script, enough to recognise it by. */

@@ -1,6 +1,7 @@
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ClientChannel } from "ssh2";
+import { printable } from "./errors";
 
 /** What became of a command. Without code and signal, the connection was lost. */
 export interface Outcome {
@@ -107,7 +108,7 @@ export function collect(
     channel.stderr.on("data", take(stderr));
     channel.stderr.on("data", (data: Buffer) => {
       const [, detail] = [...data.toString("utf8").matchAll(noteLine)].at(-1) ?? [];
-      if (detail !== undefined) note?.(detail);
+      if (detail !== undefined) note?.(printable(detail));
     });
     channel.on("error", () => {}); // told by close
     channel.on("exit", (exitCode: number | null, name?: string) => {

@@ -26,3 +26,9 @@ test.each([
 ])("%s is told in words", (code, words) => {
   expect(networkReason(code, 10)).toContain(words);
 });
+
+test("a host's words do nothing to the terminal that shows them", () => {
+  expect(lastLines("\u001b]52;c;cm0gLXJm\u0007done\r\n\ttwo\u009b2J\u202eü\r\n")).toBe(
+    "\\u001b]52;c;cm0gLXJm\\u0007done\n\ttwo\\u009b2J\\u202eü",
+  );
+});
