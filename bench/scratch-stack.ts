@@ -83,16 +83,24 @@ export class Stack {
     return this.#run(bin, [...args, "--non-interactive", "--color", "never"], env);
   }
 
+  /** Like {@link run}, over when the engine has ended, whatever it leaves behind. @param started is given the engine */
+  async runWith(started: (child: ChildProcess) => void, ...args: string[]): Promise<Run> {
+    const { bin, env } = await engine();
+    return this.#run(bin, [...args, "--non-interactive", "--color", "never"], env, started);
+  }
+
   /** Like {@link run}, but the engine is killed (SIGKILL) after so many milliseconds, unless it has ended. */
   async runKilled(milliseconds: number, ...args: string[]): Promise<Run & { killed: boolean }> {
-    const { bin, env } = await engine();
     let killed = false;
-    const run = await this.#run(bin, [...args, "--non-interactive", "--color", "never"], env, (child) => {
-      const timer = setTimeout(() => {
-        killed = child.kill("SIGKILL");
-      }, milliseconds);
-      child.on("exit", () => clearTimeout(timer));
-    });
+    const run = await this.runWith(
+      (child) => {
+        const timer = setTimeout(() => {
+          killed = child.kill("SIGKILL");
+        }, milliseconds);
+        child.on("exit", () => clearTimeout(timer));
+      },
+      ...args,
+    );
     return { ...run, killed };
   }
 

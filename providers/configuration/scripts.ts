@@ -27,7 +27,7 @@ export const moving = 82;
 export const stillMoving =
   "another run of this program, which may have been cut off, still changes the configuration or moves the data for it: wait for its end";
 
-/** A run that was cut off may still move the data; it holds this until its last process has ended. */
+/** A script whose run was cut off goes on; it holds this until its last process has ended. */
 export const lock = `exec 9< ${directory}`;
 
 /** There while Prosody is stopped because the data have moved to where the candidate wants them. */
@@ -82,6 +82,11 @@ same() { ln "$1" "$2" 2>/dev/null || cp -a "$1" "$2"; }
 cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exit ${noDirectory}; }
 `;
 
+/** For what changes the live files: whoever lost the connection to such a script must not undo what it is still doing. */
+const exclusive = `${shared}${lock}
+flock --wait 30 9 || { echo "${stillMoving}" >&2; exit 1; }
+`;
+
 /**
  * Puts candidates into `.staged`, with links to everything else that the live directory has.
  * Input: lines "put FILE MODE OWNER GROUP BASE64" and "drop FILE" (what the original has instead), then "end".
@@ -128,8 +133,7 @@ export const discard = `rm -rf ${directory}/.staged`;
  * Replaces the live files by the staged ones where they differ.
  * Input: what the service was before the change, in a line; then lines "put FILE" and "drop FILE".
  */
-export const swap = `${shared}
-read -r service
+export const swap = `${exclusive}read -r service
 files=$(cat)
 if ${notLater}; then start_later; fi
 [ -d .staged ] || { echo "the candidate is gone: the host has waited for a minute, and started Prosody as it was" >&2; exit 1; }
@@ -162,6 +166,7 @@ echo "$files" | while read -r kind file; do
     case $file in */*) [ -d "\${file%/*}" ] || install -d -m 0750 -o root -g prosody "\${file%/*}";; esac
     mv -fT ".staged/$file" "$file" || exit 1
   else
+    [ "$kind" = drop ] && [ -d .staged ] || { echo "the candidate of $file is gone" >&2; exit 1; }
     rm -f "$file" || exit 1
   fi
 done || exit 1
@@ -169,8 +174,7 @@ rm -rf .staged
 `;
 
 /** Puts the previous files back; they stay in \`.previous\` until {@link forget}. Prints what the service was. */
-export const restore = `${shared}
-[ -d .previous ] || [ ! -e ${movedMark} ] || ${deleteCopy}
+export const restore = `${exclusive}[ -d .previous ] || [ ! -e ${movedMark} ] || ${deleteCopy}
 rm -rf .staged
 [ -d .previous ] || exit 0
 ( cd .previous/files && find . ! -type d ) | while read -r file; do
@@ -182,8 +186,7 @@ while read -r file; do rm -f "$file"; done < .previous/absent
 cat .previous/service
 `;
 
-export const forget = `${shared}
-${notLater}
+export const forget = `${exclusive}${notLater}
 # The copy of data whose move was taken back; of others, the archive is made by now.
 [ ! -e .previous/moved ] || ${deleteCopy}
 rm -rf .previous .previous.new .staged
@@ -195,8 +198,7 @@ rm -rf .previous .previous.new .staged
  * Input: "done", or "more" for a change that has no way back but is not at its end, or "adopted" where there was none;
  * then lines "put FILE" and "drop FILE". Prints {@link certificatesPending} where Prosody could not load them before.
  */
-export const settle = `${shared}
-read -r end
+export const settle = `${exclusive}read -r end
 from=.previous/files
 [ -d .previous ] || from=.
 mkdir -p "$original/files" && touch "$original/absent" || exit 1
