@@ -1,4 +1,5 @@
 import { archiveDirectory as archives } from "../archive";
+import { takeLock } from "../configuration/scripts";
 
 /** Directories below Prosody's data, so that hard links and renaming work; only root may look. */
 export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };
@@ -116,7 +117,7 @@ tar -czf - manifest.json SHA256SUMS $(ls -A | grep -vxF -e manifest.json -e SHA2
  */
 export const receive = (data: string) => `set -eu
 umask 077
-stage='${data}/${stages.restore}'
+${takeLock}stage='${data}/${stages.restore}'
 trap 'code=$?; [ $code = 0 ] || rm -rf "$stage"; exit $code' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 rm -rf "$stage"
@@ -138,7 +139,7 @@ cat manifest.json
  */
 export const place = (data: string) => `set -eu
 umask 077
-${enter(`${data}/${stages.restore}`)}cd '${data}'
+${takeLock}${enter(`${data}/${stages.restore}`)}cd '${data}'
 name=${stages.restore}
 stage=/proc/self/fd/7
 old=$stage/replaced

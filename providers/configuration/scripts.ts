@@ -25,7 +25,7 @@ export const moving = 82;
 
 /** What is said then. */
 export const stillMoving =
-  "another run of this program, which may have been cut off, still changes the configuration or moves the data for it: wait for its end";
+  "another run of this program, which may have been cut off, still changes the configuration, moves the data for it or restores a backup: wait for its end";
 
 /** A script whose run was cut off goes on; it holds this until its last process has ended. */
 export const lock = `exec 9< ${directory}`;
@@ -82,10 +82,13 @@ same() { ln "$1" "$2" 2>/dev/null || cp -a "$1" "$2"; }
 cd ${directory} 2>/dev/null || { echo "${directory}: no such directory" >&2; exit ${noDirectory}; }
 `;
 
-/** For what changes the live files: whoever lost the connection to such a script must not undo what it is still doing. */
-const exclusive = `${shared}${lock}
+/** Waits for the {@link lock}: whoever lost the connection to a script must not undo what it is still doing. */
+export const takeLock = `${lock}
 flock --wait 30 9 || { echo "${stillMoving}" >&2; exit 1; }
 `;
+
+/** For what changes the live files. */
+const exclusive = `${shared}${takeLock}`;
 
 /**
  * Puts candidates into `.staged`, with links to everything else that the live directory has.

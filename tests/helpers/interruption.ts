@@ -57,10 +57,10 @@ export async function interrupt(
 }
 
 /** Puts the obstacle up. Programs of any user may say that they stand before it. */
-const obstruct = (host: LabHost) =>
+export const obstruct = (host: LabHost) =>
   host.exec(`: > ${obstacle}; rm -rf ${path.dirname(reached)}; mkdir -m 1777 ${path.dirname(reached)}`);
 
-const awaitStanding = (host: LabHost) =>
+export const awaitStanding = (host: LabHost) =>
   until(
     async () => (await host.exec(`[ ! -e ${reached} ] || echo yes`)) !== "" || undefined,
     120,

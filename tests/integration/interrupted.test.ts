@@ -1,7 +1,18 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { until } from "../../lab/command";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
-import { type Interruption, interrupt, obstacle, shim, standing } from "../helpers/interruption";
+import {
+  awaitStanding,
+  type Interruption,
+  interrupt,
+  obstacle,
+  obstruct,
+  shim,
+  standing,
+} from "../helpers/interruption";
 import { certificate, filesOf, type LabHost, lab } from "../helpers/lab";
 import { type Run, Stack, secret } from "../helpers/stack";
 import { connect } from "../helpers/xmpp";
@@ -117,6 +128,34 @@ describe("a run that is interrupted", () => {
     expect(await heal("SIGKILL", run)).toEqual([]);
     expect(await sh(`ls ${kept} | grep -c bob@`)).toBe("1");
     expect(await login(server, bob)).toEqual({ error: "not-authorized" });
+  }, 120_000);
+
+  test("with a restore's data half in place, by SIGKILL: another restore waits for its end", async () => {
+    const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-interrupted-"));
+    const file = path.join(scratch, "backup.tar.gz");
+    const data = "/var/lib/prosody";
+    try {
+      expect(await stack.tool(["backup", "--stack", "test", "--output", file])).toMatchObject({ code: 0 });
+      await sh("printf 'x\\nx\\n' | prosodyctl adduser late@example.test");
+      await obstruct(host);
+      await shim(host, "chown", `[ -e ${data}/.prosody-pulumi-restore/replaced ]`);
+      const first = stack.start("restore", file, "--replace");
+      await awaitStanding(host);
+      first.kill("SIGKILL");
+      const second = stack.tool(["restore", "--stack", "test", file, "--replace"]);
+      await over("pgrep -x flock >/dev/null", "What comes before the second restore");
+      expect(await sh(`ls ${data}/.prosody-pulumi-restore`)).toContain("replaced");
+      await sh(`rm ${obstacle} /usr/local/bin/chown`);
+      expect(await second).toEqual({ code: 0, text: expect.stringContaining("Prosody runs with it") });
+    } finally {
+      fs.rmSync(scratch, { recursive: true });
+    }
+    expect(await login(server, alice)).toHaveProperty("jid");
+    expect(await login(server, { jid: "late@example.test", password: "x" })).toEqual({
+      error: "not-authorized",
+    });
+    expect(await sh(`ls -A ${data} | grep pulumi || true`)).toBe("");
+    expect(await stack.drift()).toEqual(clean);
   }, 120_000);
 
   test("amid dpkg, by SIGKILL, then amid the move of the data, by a lost connection", async () => {

@@ -4,6 +4,11 @@ import os from "node:os";
 import path from "node:path";
 import { archiveDirectory as archives } from "../../../../providers/archive";
 import { collect, place, receive } from "../../../../providers/backup/scripts";
+import { takeLock } from "../../../../providers/configuration/scripts";
+
+/** With its lock on a directory that this machine has. */
+const locked = (script: string, directory: string) =>
+  script.replace(takeLock, takeLock.replace("/etc/prosody", directory));
 
 test("a restore that is cut off while it puts aside what is there deletes none of it", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
@@ -23,7 +28,7 @@ test("a restore that is cut off while it puts aside what is there deletes none o
       "mv",
       `[ -e ${scratch}/called ] && exec /bin/mv "$@"; touch ${scratch}/called; /bin/mv "$1" "$2" "$3"; exit 1`,
     );
-    const { status } = spawnSync("sh", ["-c", place(data)], {
+    const { status } = spawnSync("sh", ["-c", locked(place(data), data)], {
       env: { ...process.env, PATH: `${programs}:${process.env.PATH}` },
     });
     expect(status).not.toBe(0);
@@ -50,7 +55,7 @@ describe("a restore", () => {
         .map((name) => [name, fs.readFileSync(at(`data/${name}`), "utf8")]),
     );
   const run = () => {
-    const script = place(at("data")).replaceAll(archives, at("archives"));
+    const script = locked(place(at("data")), at("data")).replaceAll(archives, at("archives"));
     const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
     const { status, stderr } = spawnSync("sh", ["-c", script], { env, encoding: "utf8" });
     const started =
@@ -132,7 +137,7 @@ describe("what arrives for a restore", () => {
   const arrive = () => {
     const archive = spawnSync("tar", ["-cz", "-C", at("sent"), "."]).stdout;
     const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
-    const script = receive(at("data"));
+    const script = locked(receive(at("data")), at("data"));
     const { status, stderr } = spawnSync("sh", ["-c", script], { input: archive, env, encoding: "utf8" });
     return { status, stderr };
   };
@@ -270,7 +275,7 @@ describe("a full disk", () => {
   test("leaves no half archive for the next restore to take for a whole one", () => {
     const restoring = () => {
       write("data/.prosody-pulumi-restore/archives/a@example.com-1.tar.gz", "whole");
-      return run(place(at("data")));
+      return run(locked(place(at("data")), at("data")));
     };
     failing(
       "cp",
