@@ -60,6 +60,12 @@ export const byModule =
     return missing.has(absent) ? { notIn: release } : { off: `without the module ${absent}` };
   };
 
+/** Promised by modules that do the same, any of them; the first is the usual one. */
+export const byAnyModule =
+  (...names: string[]): Rule =>
+  (expected) =>
+    byModule(names.find((name) => expected.modules.has(name)) ?? names[0]!)(expected);
+
 /** Promised by a port. */
 export const byPort =
   (...ports: (keyof Server["ports"])[]): Rule =>

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Check, type Context, FailedElsewhere } from "../check";
-import { all, byModule, byPort } from "../expected";
+import { all, byAnyModule, byModule, byPort } from "../expected";
 import { openDirectTls, openStarttls } from "../net/tls";
 import { type Element, xml } from "../xmpp/library";
 import { fail, formFields, infoOf, must } from "./help";
@@ -101,7 +101,7 @@ export const connectionChecks: Check[] = [
     spec: "XEP-0352",
     suites: ["classic", "current"],
     option: "prosody:modules with csi_simple",
-    expect: byModule("csi_simple"),
+    expect: byAnyModule("csi_simple", "csi_battery_saver", "csi_pump"),
     accounts: 2,
     async run({ login }) {
       const [phone, friend] = await Promise.all([login(0), login(1)]);

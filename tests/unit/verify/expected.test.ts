@@ -92,6 +92,14 @@ describe("what is expected", () => {
     expect(exceptions(server(change))).toEqual(expected);
   });
 
+  test.each(["csi_battery_saver", "csi_pump"])("of client state is the same with %s", (module) => {
+    const extraModules = [...server().extraModules, module];
+    expect(exceptions(server({ extraModules }))).toEqual({});
+    expect(exceptions(server({ disabledModules: ["csi_simple"] }))).toEqual({
+      "XEP-0352 Client State Indication": { off: "without the module csi_simple" },
+    });
+  });
+
   test("is told for each virtual host, with the names of its services as JIDs have them", () => {
     const hosts = expectedOf(
       server({ domains: [domain("example.test"), domain("xn--bcher-kva.test")] }),
