@@ -1,5 +1,6 @@
 import type { Expected } from "./expected";
 import type { Network } from "./net/tls";
+import type { Device } from "./xmpp/hashed-token";
 import type { Credentials, Session } from "./xmpp/session";
 
 /** Public test suites that a line belongs to: of 15 tests (2017); of today, with 21 that are required and 4 that inform. */
@@ -42,8 +43,8 @@ export class FailedElsewhere extends Error {
   }
 }
 
-/** How a client connects and logs in: `SASL2` is STARTTLS with the log-in of XEP-0388. */
-export type Road = "starttls" | "direct TLS" | "SASL2" | { websocket: string };
+/** How a client connects and logs in: `sasl2` is STARTTLS with the log-in of XEP-0388, by that device. */
+export type Road = "starttls" | "direct TLS" | { sasl2: Device } | { websocket: string };
 
 /** What a check works with. */
 export interface Context {

@@ -1,4 +1,5 @@
 import { unicodeDomain } from "../config/domain-name";
+import { fateOf } from "../config/module-names";
 import type { Release } from "../config/release";
 import { resolveModules } from "../config/resolve-modules";
 import type { Server } from "../config/settings";
@@ -51,13 +52,15 @@ export function expectedOf(server: Server, release: Release): Expected[] {
 
 type Rule = (expected: Expected) => Expectation;
 
-/** Promised by a module of the virtual hosts. */
+/** Promised by modules of the virtual hosts, all of them. */
 export const byModule =
   (...names: string[]): Rule =>
   ({ modules, missing, release }) => {
-    const absent = names.find((name) => !modules.has(name));
-    if (!absent) return "expected";
-    return missing.has(absent) ? { notIn: release } : { off: `without the module ${absent}` };
+    const absent = names.filter((name) => !modules.has(name));
+    if (absent.length === 0) return "expected";
+    const isImpossible = (name: string) => missing.has(name) || fateOf(name, release)?.outcome === "dropped";
+    if (absent.some(isImpossible)) return { notIn: release };
+    return { off: `without the module${absent.length > 1 ? "s" : ""} ${absent.join(" and ")}` };
   };
 
 /** Promised by modules that do the same, any of them; the first is the usual one. */

@@ -184,7 +184,7 @@ async function firstRoad(network: Network, expected: Expected): Promise<Way> {
 }
 
 function wayOver(road: Road, network: Network, { unicode }: Expected): Way {
-  if (typeof road === "object") return { network, url: road.websocket };
+  if (typeof road === "object" && "websocket" in road) return { network, url: road.websocket };
   if (road === "direct TLS") return { open: () => openDirectTls(network, unicode) };
-  return { open: () => openStarttls(network, unicode), ...(road === "SASL2" && { sasl2: true }) };
+  return { open: () => openStarttls(network, unicode), ...(road !== "starttls" && road) };
 }

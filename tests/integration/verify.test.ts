@@ -72,6 +72,20 @@ const faults: [byHand: string, lines: Record<string, RegExp>][] = [
   ],
 ];
 
+const sasl2Lines = ["Extensible SASL Profile", "Bind 2", "Fast Authentication Streamlining Tokens"];
+
+/** As {@link faults}, one after the other, in a server with community modules. */
+const faultsOfCommunityModules: typeof faults = [
+  [unload("csi_battery_saver"), { "Client State Indication": /nothing is held back|does not offer it/ }],
+  [
+    set("example.test", "sasl2_fast_token_ttl", "-1", "sasl2_fast"),
+    { "Fast Authentication Streamlining Tokens": /the log-in with the token ends with not-authorized/ },
+  ],
+  [unload("sasl2_fast"), { "Fast Authentication Streamlining Tokens": /the log-in brings no token/ }],
+  [unload("sasl2_bind2"), { "Bind 2": /the log-in brings no resource/ }],
+  [unload("sasl2"), { "Extensible SASL Profile": /the server does not offer it/ }],
+];
+
 /** These concern both virtual hosts. */
 const ofTheServer = ["SRV records for XMPP over TLS", "Other servers reach this one, certificate valid"];
 
@@ -114,8 +128,11 @@ describe.each(allReleases)("verify on %s", (release) => {
   test("a default server passes whole, in all its domains, with all that the release can do", async () => {
     const { code, result, lines } = await verify();
     const others = lines.filter(({ status }) => status !== "passed");
+    const sasl2 = release === "bookworm" ? "not there" : "off";
     const each = [
-      ["Extensible SASL Profile, with Bind 2", "off"],
+      ["Extensible SASL Profile", sasl2],
+      ["Bind 2", sasl2],
+      ["Fast Authentication Streamlining Tokens", sasl2],
       ["Other servers reach this one over direct TLS", "off"],
       ["Moderated Message Retraction", "off"],
       ...(release === "bookworm" ? [["Discovering Alternative Connection Methods (HTTP)", "not there"]] : []),
@@ -163,7 +180,7 @@ describe.each(allReleases)("verify on %s", (release) => {
     const { code, lines } = await verify();
     const off = lines.filter(({ status, domain }) => status === "off" && domain === "example.test");
     expect(off.map(({ name }) => name)).toEqual([
-      "Extensible SASL Profile, with Bind 2",
+      ...(release === "bookworm" ? [] : sasl2Lines),
       "Other servers reach this one over direct TLS",
       "Message Carbons",
       "Push Notifications",
@@ -239,19 +256,33 @@ describe.each(allReleases)("verify on %s", (release) => {
   }, 60_000);
 
   if (release !== "fedora")
-    test("what community modules add is tried, and fails nothing else", async () => {
-      const more = release === "trixie" ? ["sasl2", "sasl2_bind2", "sasl2_sm", "sasl2_fast"] : [];
-      await stack.configure({ extraModules: ["muc_moderation", ...more] });
+    test("what community modules add is tried, fails nothing else, and fails where it is gone", async () => {
+      const hasSasl2 = release === "trixie";
+      const more = hasSasl2 ? ["sasl2", "sasl2_bind2", "sasl2_sm", "sasl2_fast"] : [];
+      await stack.configure({ extraModules: ["muc_moderation", "csi_battery_saver", ...more] });
       expect((await stack.up()).code).toBe(0);
       const { code, lines } = await verify();
       expect(lines.filter(({ status }) => status === "failed")).toEqual([]);
       const passed = lines.filter(({ status }) => status === "passed").map(({ name }) => name);
-      expect(passed).toContain("Moderated Message Retraction");
-      if (more.length > 0) expect(passed).toContain("Extensible SASL Profile, with Bind 2");
+      expect(passed).toEqual(
+        expect.arrayContaining([
+          "Moderated Message Retraction",
+          "Client State Indication",
+          ...(hasSasl2 ? sasl2Lines : []),
+        ]),
+      );
       expect(code).toBe(0);
+      for (const [byHand, broken] of faultsOfCommunityModules.slice(0, hasSasl2 ? undefined : 1)) {
+        await lua(byHand);
+        for (const [name, why] of Object.entries(broken)) {
+          const { lines } = await verify("--only", name);
+          const line = lines.find((line) => line.name === name && line.domain === "example.test");
+          expect(line).toMatchObject({ status: "failed", detail: expect.stringMatching(why) });
+        }
+      }
       await stack.configure({ extraModules: undefined });
       expect((await stack.up()).code).toBe(0);
-    }, 180_000);
+    }, 240_000);
 
   test("an authority that is not trusted fails what goes over TLS, and says so", async () => {
     const { code, stdout } = await stack.capture("verify", "--address", host.address, "--only", "STARTTLS");

@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { type Check, type Context, FailedElsewhere } from "../check";
 import { all, byAnyModule, byModule, byPort } from "../expected";
 import { openDirectTls, openStarttls } from "../net/tls";
+import type { Device } from "../xmpp/hashed-token";
 import { type Element, xml } from "../xmpp/library";
 import { fail, formFields, infoOf, must } from "./help";
 
@@ -49,14 +50,41 @@ export const connectionChecks: Check[] = [
     },
   },
   {
-    name: "Extensible SASL Profile, with Bind 2",
+    name: "Extensible SASL Profile",
     spec: "XEP-0388",
+    option: "prosody:extraModules with sasl2",
+    expect: all(byPort("clientStarttls"), byModule("sasl2")),
+    async run({ loginOver }) {
+      const session = await loginOver({ sasl2: { id: randomUUID() } });
+      must(session.success?.is("success", "urn:xmpp:sasl:2"), "the server does not offer it");
+      await session.settle();
+    },
+  },
+  {
+    name: "Bind 2",
+    spec: "XEP-0386",
     option: "prosody:extraModules with sasl2 and sasl2_bind2",
     expect: all(byPort("clientStarttls"), byModule("sasl2", "sasl2_bind2")),
     async run({ loginOver }) {
-      const session = await loginOver("SASL2");
-      must(session.jid.includes("/"), "the log-in brought no resource (XEP-0386)");
+      const session = await loginOver({ sasl2: { id: randomUUID() } });
+      must(session.success?.getChild("bound", "urn:xmpp:bind:0"), "the log-in brings no resource");
       await session.settle();
+    },
+  },
+  {
+    name: "Fast Authentication Streamlining Tokens",
+    spec: "XEP-0484",
+    option: "prosody:extraModules with sasl2 and sasl2_fast",
+    expect: all(byPort("clientStarttls"), byModule("sasl2", "sasl2_fast")),
+    async run({ loginOver }) {
+      const device: Device = { id: randomUUID() };
+      await (await loginOver({ sasl2: device })).end();
+      must(device.token, "the log-in brings no token");
+      const session = await loginOver({ sasl2: device }).catch(({ message }: Error) =>
+        fail(`the log-in with the token ends with ${message}`),
+      );
+      await session.settle();
+      return session.mechanism;
     },
   },
   {

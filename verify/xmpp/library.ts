@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { EventEmitter } from "node:events";
+import type { Token } from "./hashed-token";
 
 /** An element of XML, as ltx has it, the parser of xmpp.js. */
 export interface Element {
@@ -19,6 +20,11 @@ export interface Element {
 export type Child = Element | string | undefined | false;
 type Attributes = Record<string, string | undefined>;
 
+interface Mechanisms {
+  _mechs: unknown[];
+  use(mechanism: unknown): void;
+}
+
 /** What is used of a client of xmpp.js. */
 export interface Client extends EventEmitter {
   status: string;
@@ -26,7 +32,9 @@ export interface Client extends EventEmitter {
   jid: { toString(): string } | null;
   transports: Transport[];
   socket: EventEmitter | null;
-  saslFactory: { _mechs: unknown[]; use(mechanism: unknown): void };
+  saslFactory: Mechanisms;
+  /** XEP-0484 */
+  fast: { saslFactory: Mechanisms; saveToken(token: Token): Promise<void> };
   reconnect: { stop(): void; reconnect(): Promise<void> };
   streamManagement: EventEmitter & { enabled: boolean; id: string };
   iqCallee: {
@@ -43,8 +51,8 @@ type Transport = {
   prototype: { Socket: unknown; socketParameters(uri: string): unknown };
 };
 
-type Authentication = (
-  authenticate: (credentials: object, mechanism: string) => Promise<void>,
+export type Authentication = (
+  authenticate: (credentials: object, mechanism: string, userAgent?: Element) => Promise<void>,
   mechanisms: string[],
 ) => Promise<void>;
 

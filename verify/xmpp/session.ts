@@ -1,7 +1,8 @@
 import type { TLSSocket } from "node:tls";
 import { unicodeDomain } from "../../config/domain-name";
 import type { Network } from "../net/tls";
-import { type Child, type Client, type Element, library, xml } from "./library";
+import { type Device, hashedToken, hashedTokenName } from "./hashed-token";
+import { type Authentication, type Child, type Client, type Element, library, xml } from "./library";
 import { scram, scramNames } from "./scram";
 import { type CuttableSocket, carryOverTls, carryOverWebSocket, type Opener } from "./transport";
 
@@ -11,8 +12,8 @@ export interface Credentials {
   password: string;
 }
 
-/** What carries the session: a way to open TLS, or the URL of a WebSocket; and whether it logs in by SASL2. */
-export type Way = ({ open: Opener } | { network: Network; url: string }) & { sasl2?: true };
+/** What carries the session: a way to open TLS, or the URL of a WebSocket; and the device that logs in by SASL2. */
+export type Way = ({ open: Opener } | { network: Network; url: string }) & { sasl2?: Device };
 
 const streamManagementNs = "urn:xmpp:sm:3";
 
@@ -38,7 +39,9 @@ export class StanzaError extends Error {
 export class Session {
   /** Stream features of the last stream, after log-in. */
   features: Element | undefined;
-  /** Which SCRAM the log-in used. */
+  /** What the server answered the log-in with. */
+  success: Element | undefined;
+  /** What the log-in used: SCRAM, or a token. */
   mechanism = "";
   #inbox: Element[] = [];
   #waiting = new Set<() => void>();
@@ -47,7 +50,8 @@ export class Session {
   private constructor(readonly client: Client) {}
 
   /**
-   * Logs in with SCRAM; PLAIN is never used. The server has to prove that it knows the password, too.
+   * Logs in with SCRAM, or the device's token, if it has one; PLAIN is never used. The server has to prove that it
+   * knows the secret, too.
    * @throws Error with the SASL condition, such as `not-authorized`, or what else went wrong
    */
   static async open(account: Credentials, way: Way, resource: string): Promise<Session> {
@@ -58,25 +62,33 @@ export class Session {
       domain,
       username,
       resource,
-      credentials: (authenticate, offered) => session!.#authenticate(authenticate, offered, account.password),
+      credentials: (...how) => session!.#authenticate(account.password, way.sasl2, ...how),
     });
     session = new Session(client);
     client.timeout = patience;
-    client.saslFactory._mechs.length = 0;
-    for (const name of scramNames)
-      client.saslFactory.use(
-        scram(name, (expected) => {
-          session!.#serverProof.expected = expected;
-        }),
-      );
+    session.#useOwnMechanisms(way.sasl2);
     client.reconnect.stop();
     if ("open" in way) carryOverTls(client, way.open);
     else carryOverWebSocket(client, way.network, way.url);
-    await session.#start(way.sasl2);
+    await session.#start(way.sasl2 !== undefined);
     return session;
   }
 
-  async #start(sasl2 = false): Promise<void> {
+  #useOwnMechanisms(device?: Device): void {
+    const { saslFactory, fast } = this.client;
+    const proves = (name: string) => (expected: string) => {
+      this.mechanism = name;
+      this.#serverProof.expected = expected;
+    };
+    for (const { _mechs: others } of [saslFactory, fast.saslFactory]) others.length = 0;
+    for (const name of scramNames) saslFactory.use(scram(name, proves(name)));
+    fast.saslFactory.use(hashedToken(proves(hashedTokenName)));
+    fast.saveToken = async (token) => {
+      if (device) device.token = token;
+    };
+  }
+
+  async #start(sasl2: boolean): Promise<void> {
     const { client } = this;
     // Logs in as most clients do, also where a server has SASL2: xmpp.js would take that, with a resource of the
     // server's own, and leave nothing of its stream management to see.
@@ -89,8 +101,9 @@ export class Session {
     client.on("nonza", (element: Element) => {
       if (element.is("features")) this.features = element;
       if (element.is("success")) {
+        this.success = element;
         const proof = element.getChildText("additional-data") ?? element.text();
-        this.#serverProof.given = Buffer.from(proof, "base64").toString();
+        this.#serverProof.given = Buffer.from(proof, "base64").toString("latin1");
       }
     });
     client.on("stanza", (stanza: Element) => {
@@ -125,15 +138,18 @@ export class Session {
   }
 
   async #authenticate(
-    authenticate: (credentials: object, mechanism: string) => Promise<void>,
-    offered: string[],
     password: string,
+    device: Device | undefined,
+    ...[authenticate, offered]: Parameters<Authentication>
   ): Promise<void> {
     const mechanism = scramNames.find((name) => offered.includes(name));
     if (!mechanism) throw new Error(`the server offers no SCRAM, but ${offered.join(", ") || "nothing"}`);
-    this.mechanism = mechanism;
     const [username] = split(this.client.jid!.toString());
-    await authenticate({ username, password }, mechanism);
+    const token = device?.token;
+    // Without the password beside a token, or xmpp.js would quietly log in with it where the token is refused.
+    const secrets = token ? { password: "", token: { ...token } } : { password };
+    const userAgent = device && xml("user-agent", { id: device.id });
+    await authenticate({ username, ...secrets }, mechanism, userAgent);
   }
 
   /** Full JID. */

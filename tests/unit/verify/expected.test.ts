@@ -6,9 +6,11 @@ import { checks } from "../../../verify/checks";
 import { expectedOf } from "../../../verify/expected";
 import { domain, server as fixture } from "../../fixtures/server";
 
+const sasl2 = ["sasl2", "sasl2_bind2", "sasl2_fast"];
+
 /** A server with all services on, and all community modules that a check is for. */
 const server = (changes: Partial<Server> = {}) =>
-  fixture({ webClient: true, extraModules: ["muc_moderation", "sasl2", "sasl2_bind2"], ...changes });
+  fixture({ webClient: true, extraModules: ["muc_moderation", ...sasl2], ...changes });
 
 /** What is not expected of a server, and why. */
 function exceptions(settings: Server, release: "0.12" | "13.0" = "13.0") {
@@ -25,7 +27,9 @@ describe("what is expected", () => {
   test("of the default server is everything, of 0.12 all but what it lacks", () => {
     expect(exceptions(server())).toEqual({});
     expect(exceptions(server(), "0.12")).toEqual({
-      "XEP-0388 Extensible SASL Profile, with Bind 2": { off: "without the module sasl2" },
+      "XEP-0388 Extensible SASL Profile": { notIn: "0.12" },
+      "XEP-0386 Bind 2": { notIn: "0.12" },
+      "XEP-0484 Fast Authentication Streamlining Tokens": { notIn: "0.12" },
       "XEP-0156 Discovering Alternative Connection Methods (HTTP)": { notIn: "0.12" },
     });
   });
@@ -79,7 +83,9 @@ describe("what is expected", () => {
       { ports: { ...server().ports, clientStarttls: false } },
       {
         "RFC 6120 Log-in over STARTTLS, with SCRAM": "ports.clientStarttls is false",
-        "XEP-0388 Extensible SASL Profile, with Bind 2": "ports.clientStarttls is false",
+        "XEP-0388 Extensible SASL Profile": "ports.clientStarttls is false",
+        "XEP-0386 Bind 2": "ports.clientStarttls is false",
+        "XEP-0484 Fast Authentication Streamlining Tokens": "ports.clientStarttls is false",
       },
     ],
     [
@@ -90,6 +96,28 @@ describe("what is expected", () => {
   ])("with %s", (_what, change, off) => {
     const expected = Object.fromEntries(Object.entries(off).map(([line, why]) => [line, { off: why }]));
     expect(exceptions(server(change))).toEqual(expected);
+  });
+
+  test.each<[extraModules: string[], off: Record<string, string>]>([
+    [
+      [],
+      {
+        "XEP-0388 Extensible SASL Profile": "without the module sasl2",
+        "XEP-0386 Bind 2": "without the modules sasl2 and sasl2_bind2",
+        "XEP-0484 Fast Authentication Streamlining Tokens": "without the modules sasl2 and sasl2_fast",
+      },
+    ],
+    [
+      ["sasl2"],
+      {
+        "XEP-0386 Bind 2": "without the module sasl2_bind2",
+        "XEP-0484 Fast Authentication Streamlining Tokens": "without the module sasl2_fast",
+      },
+    ],
+    [["sasl2", "sasl2_fast"], { "XEP-0386 Bind 2": "without the module sasl2_bind2" }],
+  ])("of SASL2 with %j names each module that is missing", (extraModules, off) => {
+    const expected = Object.fromEntries(Object.entries(off).map(([line, why]) => [line, { off: why }]));
+    expect(exceptions(server({ extraModules: ["muc_moderation", ...extraModules] }))).toEqual(expected);
   });
 
   test.each(["csi_battery_saver", "csi_pump"])("of client state is the same with %s", (module) => {
