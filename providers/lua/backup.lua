@@ -46,7 +46,7 @@ end
 
 -- The password is in a file that is gone before the archive is written.
 local function dump_postgresql(database, index)
-  local pass = "./.pgpass"
+  local pass = "./.password"
   run "umask 077; mkdir -p sql"
   run(postgresql("pg_dump", database, pass) .. " --no-owner --no-privileges --clean --if-exists --file="
     .. quote(("./sql/%d.sql"):format(index)))

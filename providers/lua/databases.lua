@@ -14,14 +14,13 @@ end
 
 -- A command of PostgreSQL's own programs on one of these databases. Its password goes into the file `pass`.
 local function postgresql(program, database, pass)
-  local function escape(text) return (tostring(text):gsub("[\\:]", "\\%0")) end
   if database.password then
     local file = assert(io.popen("umask 077; cat > " .. quote(pass), "w"))
-    assert(file:write("*:*:*:", escape(database.username or "prosody"), ":", escape(database.password), "\n"))
+    assert(file:write(database.password))
     assert(file:close())
   end
   return table.concat({
-    "PGPASSFILE=" .. quote(pass), program, "--no-password",
+    database.password and 'PGPASSWORD="$(cat ' .. quote(pass) .. ')"' or "", program, "--no-password",
     database.host and "--host=" .. quote(database.host) or "",
     database.port and "--port=" .. quote(database.port) or "",
     database.username and "--username=" .. quote(database.username) or "",

@@ -102,13 +102,18 @@ describe.each(allReleases)("the storage on %s", (release) => {
       text: expect.stringContaining("has data: a database, "),
     });
     expect(await login(server(), late)).toHaveProperty("jid");
+    // What a dump has psql run must not be root.
+    const psql = "/usr/local/bin/psql";
+    const noted = `#!/bin/sh\nid -un > /tmp/psql-user\nexec /usr/bin/psql "$@"\n`;
+    await host.exec(`printf '%s' '${noted}' > ${psql}; chmod 755 ${psql}`);
     expect(await tool("restore", file, "--replace")).toEqual({
       code: 0,
       text: expect.stringMatching(/Prosody runs with it; it was stopped for/),
     });
+    expect(await host.exec(`cat /tmp/psql-user; rm ${psql}`)).toBe("prosody\n");
     expect(await seen()).toEqual(before);
     expect(await login(server(), late)).toEqual({ error: "not-authorized" });
-    expect(await host.exec("find /var/lib/prosody -name '.*pulumi*' -o -name .pgpass")).toBe("");
+    expect(await host.exec("find /var/lib/prosody -name '.*pulumi*' -o -name .password")).toBe("");
     expect(await stack.drift()).toEqual(clean);
   }, 120_000);
 
