@@ -49,6 +49,8 @@ export interface RunOptions {
   accept?: number[];
   /** The script changes the host: facts read before it are out of date. */
   changes?: boolean;
+  /** The script only reads: on the host it may go on while what it prints comes over a slow link. */
+  reads?: boolean;
   /** The script reads, and is done in a moment: it may share a remote command with others that do. */
   together?: boolean;
   /** What the user can do when it fails. */

@@ -69,7 +69,12 @@ export class SshHost implements Host {
 
   fact<T>(fact: Fact<T>): Promise<T> {
     return this.#facts.get(fact, async () => {
-      const options = { doing: `reading ${fact.name}`, input: fact.input, together: !fact.alone };
+      const options = {
+        doing: `reading ${fact.name}`,
+        input: fact.input,
+        reads: true,
+        together: !fact.alone,
+      };
       const { stdout } = await this.run(fact.script, options);
       try {
         return fact.parse(stdout);
@@ -113,7 +118,7 @@ export class SshHost implements Host {
     if (readings.length === 1) return [await alone(readings[0]!)];
     const mark = `prosody-pulumi-${randomUUID()}`;
     const doing = `reading ${readings.length} things`;
-    const options = { doing, timeout: batchTimeout, input: batchInput(readings) };
+    const options = { doing, reads: true, timeout: batchTimeout, input: batchInput(readings) };
     let results: RunResult[];
     try {
       results = batchResults((await this.#execute(batchScript(readings, mark), options)).stdout, mark);
@@ -143,7 +148,7 @@ export class SshHost implements Host {
     const took = (more: number) => {
       bytes += more;
     };
-    const onHost = options.changes ? seconds : whileItComes * seconds;
+    const onHost = options.reads ? whileItComes * seconds : seconds;
     const { link, running } = await this.#start(script, id, onHost, options, { note, took });
     link.connection.hold();
     this.#running++;

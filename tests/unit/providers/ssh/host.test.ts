@@ -66,7 +66,7 @@ describe("run", () => {
   test("nor is what its output takes, as long as that comes", async () => {
     const { host } = await connected({ exec: locally });
     const line = "head -c 8000 /dev/zero | tr '\\0' x";
-    const { stdout } = await host.run(`${line}; sleep 1.2; ${line}; sleep 1.2; echo`, { doing, timeout: 1 });
+    const { stdout } = await host.run(`${line}; sleep 2; ${line}; sleep 2; echo`, { doing, timeout: 3 });
     expect(stdout).toHaveLength(16_001);
     expect(await failure(host.run(`${line}; sleep 9.5; echo`, { doing, timeout: 1 }))).toContain(
       "was ended because it took longer than 2 s",
