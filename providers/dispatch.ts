@@ -8,6 +8,7 @@ import type { Host } from "./host";
 import { isForeign, ownerFor } from "./ownership";
 import { printOnce } from "./print-once";
 import { reporting } from "./progress";
+import { printable } from "./ssh/errors";
 import { isUnreachable } from "./ssh/link";
 import { hosts } from "./ssh/pool";
 import { warnOnce } from "./warn";
@@ -169,7 +170,7 @@ function failureOf(
   error: unknown,
 ): Error {
   const reason = error instanceof Error ? error.message : String(error);
-  return printOnce(new Error(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`));
+  return printOnce(new Error(printable(`${operation} ${kind} ${handler.id(clean(inputs))}: ${reason}`)));
 }
 
 /** Without the engine's own property. */
