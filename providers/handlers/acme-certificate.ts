@@ -150,13 +150,12 @@ async function bringOne(host: Host, { inputs, email, adopted, others }: Wanted):
   const before = await host.fact(lineages);
   await prepare(host, inputs, before, adopted);
   const lineage = before.lineages[domain];
-  // Another authority gets to know it with the order.
-  const isNews = email !== inputs.email && lineage?.directory === inputs.directory;
-  const known = isNews && !(await tellEmail(host, inputs)) ? email : inputs.email;
   const mustRenew =
     lineage !== undefined && (lineage.directory !== inputs.directory || lateness(lineage, before.now) !== "");
   if (!lineage || mustRenew || !isDeepStrictEqual(namesFor(inputs.names, lineage, others), inputs.names))
     await obtain(host, { ...inputs, names: [...inputs.names, ...others].sort() }, mustRenew);
+  // An authority at which the host has an account already does not get to know it with the order.
+  const told = email === inputs.email || (await tellEmail(host, inputs)) ? inputs.email : email;
   const { lineages: now, pending } = await host.fact(lineages);
   let after = now[domain];
   if (after && !after.deployed) {
@@ -167,7 +166,7 @@ async function bringOne(host: Host, { inputs, email, adopted, others }: Wanted):
     throw new Error(
       `certbot reported success, but Prosody does not have the certificate of ${domain}. See \`certbot certificates\` on the host, then run this again.`,
     );
-  return { ...inputs, email: known, expires: after.expires, certificate: after.certificate };
+  return { ...inputs, email: told, expires: after.expires, certificate: after.certificate };
 }
 
 /** The script for renewals, and whom to trust: certbot's timer gets the latter by its environment. */
