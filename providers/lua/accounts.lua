@@ -21,7 +21,8 @@ function stored_account(user, host)
   }
   if data.password and not data.stored_key then
     -- Stored in clear by another authentication module, until the user logs in.
-    local hash = require "util.sasl.scram".hashers["SHA-1"]
+    local is_hashed = (config.get(host, "authentication") or "internal_hashed") == "internal_hashed"
+    local hash = require "util.sasl.scram".hashers[is_hashed and config.get(host, "password_hash") or "SHA-1"]
     local hex = require "util.hex"
     account.salt, account.iterations = require "util.uuid".generate(), 10000
     local ok, stored_key, server_key = hash(data.password, account.salt, account.iterations)

@@ -110,7 +110,7 @@ local function write_archives(wanted, data)
     local directory = archive.file:match "^(.*)/"
     if not lfs.attributes(directory) then os.execute("mkdir -p -- " .. quote(directory)) end
     local ok, result = pcall(write_archive, archive.user, archive.host, archive.file, data)
-    if ok then plain[archive] = result else wrong[archive] = tostring(result) end
+    if ok then plain[archive] = result else wrong[archive] = tostring(result):gsub("^%[string.-%]:%d+: ", "") end
   end
   if next(plain) then
     local gzip = io.popen("xargs -0 gzip --", "w")

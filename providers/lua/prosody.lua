@@ -15,7 +15,9 @@ local function absolute(paths)
   return filtered(paths, function(directory) return directory:sub(1, 1) == "/" end)
 end
 
--- Whether nobody but root can put something into a directory, or another directory in its place.
+local groups -- of Prosody's user
+
+-- Whether Prosody's user can put nothing into a directory, nor another directory in its place.
 local function is_roots(directory)
   if directory:sub(1, 1) ~= "/" then return false end
   local lfs = require "lfs"
@@ -23,18 +25,25 @@ local function is_roots(directory)
   local path = process:read("*l")
   process:close()
   if not path then return false end
+  if not groups then
+    groups = {}
+    for id in io.popen("id -G prosody 2>/dev/null"):read("*a"):gmatch "%d+" do groups[tonumber(id)] = true end
+  end
   while path ~= "" do
     local found = lfs.attributes(path) -- where it is missing, those above say who could make it
     local mode = found and found.permissions
-    if found and (found.uid ~= 0 or mode:sub(8, 8) == "w" or mode:sub(5, 5) == "w" and found.gid ~= 0) then return false end
+    if found and (found.uid ~= 0 or mode:sub(8, 8) == "w" or mode:sub(5, 5) == "w" and groups[found.gid]) then return false end
     path = path:match "^(.*)/"
   end
   return true
 end
 
--- Leaves out all places of code that others than root can write to, as Prosody's user can to those of modules that
--- `prosodyctl install` brings: what is loaded from now on runs as root.
+local all_places
+
+-- Leaves out all places of code that Prosody's user can write to, such as those of modules that `prosodyctl install` brings:
+-- what is loaded from now on runs as root.
 local function load_roots_alone()
+  all_places = { package.path, package.cpath, CFG_PLUGINDIR }
   package.path, package.cpath = filtered(package.path, is_roots), filtered(package.cpath, is_roots)
   CFG_PLUGINDIR = filtered(CFG_PLUGINDIR, is_roots)
   prosody.paths.plugins = CFG_PLUGINDIR
@@ -83,6 +92,8 @@ end
 local function become_prosody()
   prosody.opts.root = nil
   startup.switch_user()
+  package.path, package.cpath, CFG_PLUGINDIR = all_places[1], all_places[2], all_places[3]
+  prosody.paths.plugins = CFG_PLUGINDIR
 end
 
 local prepared = {}
