@@ -1,5 +1,5 @@
 import { archiveDirectory as archives } from "../archive";
-import { takeLock } from "../configuration/scripts";
+import { notLater, takeLock } from "../configuration/scripts";
 
 /** Directories below Prosody's data, so that hard links and renaming work; only root may look. */
 export const stages = { backup: ".prosody-pulumi-backup", restore: ".prosody-pulumi-restore" };
@@ -48,6 +48,7 @@ name=$STAGE
 finish() {
   code=$?
   trap - EXIT
+  trap '' HUP INT TERM PIPE # a second one must not cut this off
   [ -z "$stopped" ] || systemctl start prosody
   rm -rf "$name"
   exit $code
@@ -58,6 +59,7 @@ ${untilUp}
 exec 7< .
 STAGE=/proc/self/fd/7
 cd "$DATA"
+[ ! -e ${stages.restore}/replaced ] || { echo "a restore is under way in $DATA, or was cut off there" >&2; exit 1; }
 mkdir -p "$STAGE/links" "$STAGE/etc"
 # Indexes of lists are made anew by Prosody; what ends in ~ is being written. A directory may be a link to another disk.
 files() {
@@ -86,8 +88,8 @@ if [ -n "$stopped" ]; then
 fi
 cd "$STAGE/links"
 # Prosody's user can make links to anybody's files, which a restore would make Prosody's.
-foreign=$(find . -type f ! -uid "$(stat -Lc %u "$DATA")" ! -perm -o=r ! '(' -gid "$(stat -Lc %g "$DATA")" -perm -g=r ')' -printf '%P\\n' | head -n 3 | paste -sd, | sed 's/,/, /g')
-[ -z "$foreign" ] || { echo "Prosody can't read $foreign in $DATA, or what a link there leads to, so that it is not Prosody's. Give it to Prosody (chown prosody:prosody), or take it out of $DATA" >&2; exit 1; }
+foreign=$(find . -type f ! -uid "$(stat -Lc %u "$DATA")" -printf '%P\\n' | head -n 3 | paste -sd, | sed 's/,/, /g')
+[ -z "$foreign" ] || { echo "$foreign in $DATA, or what a link there leads to, is not Prosody's. Give it to Prosody (chown prosody:prosody), or take it out of $DATA" >&2; exit 1; }
 find . -name '*.list' -print0 | xargs -0r cp -a --reflink=auto --parents -t "$STAGE/data"
 find . -name '*.list' -delete
 while read -r size file; do
@@ -118,6 +120,7 @@ tar -czf - manifest.json SHA256SUMS $(ls -A | grep -vxF -e manifest.json -e SHA2
 export const receive = (data: string) => `set -eu
 umask 077
 ${takeLock}stage='${data}/${stages.restore}'
+[ ! -e "$stage/replaced" ] || { echo "$stage/replaced has what a restore that did not end had put aside: move it to ${data}, or delete it" >&2; exit 1; }
 trap 'code=$?; [ $code = 0 ] || rm -rf "$stage"; exit $code' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 rm -rf "$stage"
@@ -148,11 +151,12 @@ stopped=
 finish() {
   code=$?
   trap - EXIT
+  trap '' HUP INT TERM PIPE # a second one must not cut this off
   set +e
   if [ -d "$old" ]; then
-    mkdir "$stage/unplaced"
+    mkdir "$stage/unplaced" || aside=
     [ -z "$aside" ] || find . -mindepth 1 -maxdepth 1 ! -name "$name" -exec mv -t "$stage/unplaced" {} +
-    find "$old" -mindepth 1 -maxdepth 1 -exec mv -t . {} +
+    find "$old" -mindepth 1 -maxdepth 1 -exec mv -n -t . {} +
     rmdir "$old" || { echo "What was there could not be put back whole: move the rest of it from ${data}/$name/replaced to ${data}, and start Prosody, which is left stopped" >&2; exit 1; }
   fi
   [ -z "$stopped" ] || systemctl start prosody
@@ -166,6 +170,7 @@ ${untilUp}
 begin=$(date +%s%3N)
 had=$(ports)
 [ "$(systemctl is-active prosody)" != active ] || stopped=yes
+if ${notLater}; then stopped=yes; fi
 systemctl stop prosody
 mkdir "$old"
 find . -mindepth 1 -maxdepth 1 ! -name "$name" -exec mv -t "$old" {} +

@@ -127,6 +127,7 @@ done=
 restart() {
   code=$?
   trap - EXIT
+  trap '' HUP INT TERM PIPE
   if [ -z "$done" ]; then
     rm -rf "$copy"
     [ "$active" != active ] || systemctl start prosody

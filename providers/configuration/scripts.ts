@@ -27,8 +27,11 @@ export const moving = 82;
 export const stillMoving =
   "another run of this program, which may have been cut off, still changes the configuration, moves the data for it or restores a backup: wait for its end";
 
+/** Root's, since whoever may read a file may lock it. */
+export const lockFile = "/run/prosody-pulumi.lock";
+
 /** A script whose run was cut off goes on; it holds this until its last process has ended. */
-export const lock = `exec 9< ${directory}`;
+export const lock = `( umask 077; : >> ${lockFile} ) && exec 9>> ${lockFile}`;
 
 /** There while Prosody is stopped because the data have moved to where the candidate wants them. */
 export const movedMark = `${directory}/.staged/.moved`;

@@ -24,7 +24,12 @@ end
 
 local stage = data .. "/.prosody-pulumi-backup"
 
+-- Of a database that is not Prosody's, be it by a link, a restore would make Prosody's.
 local function copy_sqlite(database)
+  local lfs = require "lfs"
+  if lfs.attributes(database).uid ~= lfs.attributes(data).uid then
+    error(database .. " is not Prosody's. Give it to Prosody (chown prosody:prosody)", 0)
+  end
   local place = "./data/" .. database:sub(#data + 2)
   run("umask 077; mkdir -p " .. quote(place:match "^(.*)/"))
   local statement = "VACUUM INTO " .. quote(place):gsub("'\\''", "''")

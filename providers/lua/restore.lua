@@ -13,7 +13,7 @@ for _, database in ipairs(databases) do
     -- takes for its own commands runs programs, and a dump is as good as the server that it is of.
     local psql = postgresql("runuser -u prosody -- psql", database, "sql/.password")
     local load = "cd /proc/self/fd/7 && set -- sql/*.sql && " .. psql
-      .. ' --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --single-transaction -f - < "$1"'
+      .. ' --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --single-transaction -f - < "$1" 7<&- 9>&-'
     local _, _, code = os.execute("LOAD=" .. quote(load) .. " sh -c " .. quote(place))
     os.exit(code)
   end

@@ -93,11 +93,11 @@ describe.each(moves)("backup of %s, restored on %s", (release, target) => {
   }, 120_000);
 
   test("takes no file that Prosody may not read, to whom a restore would give it", async () => {
-    await old.exec("install -m 0600 /etc/hostname /var/lib/prosody/mine.dat");
+    await old.exec("install -m 0644 /etc/hostname /var/lib/prosody/mine.dat");
     expect(await tool("backup", "--encrypt", "--output", path.join(scratch, `${release}-linked`))).toEqual({
       code: 1,
       text: expect.stringContaining(
-        "Prosody can't read mine.dat in /var/lib/prosody, or what a link there leads to",
+        "mine.dat in /var/lib/prosody, or what a link there leads to, is not Prosody's. Give it to",
       ),
     });
     await old.exec("rm /var/lib/prosody/mine.dat");

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { until } from "../../lab/command";
+import { lockFile } from "../../providers/configuration/scripts";
 import { login } from "../../tools/login";
 import { hostConfig } from "../helpers/host";
 import {
@@ -43,7 +44,7 @@ describe("a run that is interrupted", () => {
       60,
       () => `${what} goes on.`,
     );
-  const idle = () => over("flock --nonblock /etc/prosody true", "The change");
+  const idle = () => over(`flock --nonblock ${lockFile} true`, "The change");
 
   /** What a user does next: the preview's rows; then one up after which nothing is left to do. */
   async function heal(way: Interruption, { code }: Run): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { packageName } from "../../config/family";
 import { until } from "../../lab/command";
 import { move } from "../../providers/configuration/migration";
-import { swap } from "../../providers/configuration/scripts";
+import { lockFile, swap } from "../../providers/configuration/scripts";
 import { configurationHandler as configuration } from "../../providers/handlers/configuration";
 import type { Host } from "../../providers/host";
 import { ConfigurationHost, inputs, main, plugins } from "../helpers/configuration-host";
@@ -153,7 +153,7 @@ describe.each(allReleases)("a move of the data on %s", (release) => {
   }, 120_000);
 
   test("keeps out another one", async () => {
-    await sh("systemd-run -q --unit=mover flock /etc/prosody /bin/sleep 99; mkdir /etc/prosody/.staged");
+    await sh(`systemd-run -q --unit=mover flock ${lockFile} /bin/sleep 99; mkdir /etc/prosody/.staged`);
     const pid = await prosody.pid();
     await expect(update(prosody.connection)).rejects.toThrow(
       /another run of this program.*still changes the configuration, moves the data/,

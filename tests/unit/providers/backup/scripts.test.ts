@@ -4,11 +4,13 @@ import os from "node:os";
 import path from "node:path";
 import { archiveDirectory as archives } from "../../../../providers/archive";
 import { collect, place, receive } from "../../../../providers/backup/scripts";
-import { takeLock } from "../../../../providers/configuration/scripts";
+import { lockFile } from "../../../../providers/configuration/scripts";
 
-/** With its lock on a directory that this machine has. */
-const locked = (script: string, directory: string) =>
-  script.replace(takeLock, takeLock.replace("/etc/prosody", directory));
+/** With its lock beside the data. */
+function locked(script: string, data: string): string {
+  expect(script).toContain(lockFile);
+  return script.replaceAll(lockFile, path.join(path.dirname(data), "lock"));
+}
 
 test("a restore that is cut off while it puts aside what is there deletes none of it", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "prosody-place-"));
@@ -29,7 +31,7 @@ test("a restore that is cut off while it puts aside what is there deletes none o
       `[ -e ${scratch}/called ] && exec /bin/mv "$@"; touch ${scratch}/called; /bin/mv "$1" "$2" "$3"; exit 1`,
     );
     const { status } = spawnSync("sh", ["-c", locked(place(data), data)], {
-      env: { ...process.env, PATH: `${programs}:${process.env.PATH}` },
+      env: { ...process.env, LC_ALL: "C", PATH: `${programs}:${process.env.PATH}` },
     });
     expect(status).not.toBe(0);
     expect(fs.readdirSync(data, { recursive: true }).sort()).toEqual(["one", "one/mine", "two", "two/mine"]);
@@ -56,7 +58,7 @@ describe("a restore", () => {
     );
   const run = () => {
     const script = locked(place(at("data")), at("data")).replaceAll(archives, at("archives"));
-    const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
+    const env = { ...process.env, LC_ALL: "C", PATH: `${at("bin")}:${process.env.PATH}` };
     const { status, stderr } = spawnSync("sh", ["-c", script], { env, encoding: "utf8" });
     const started =
       fs.existsSync(at("systemctl")) && fs.readFileSync(at("systemctl"), "utf8").includes("start prosody\n");
@@ -117,6 +119,14 @@ describe("a restore", () => {
     expect(kept()).toEqual({ "one/a": "mine", "two/a": "mine" });
   });
 
+  test("that is ended twice comes to the end of its way back", () => {
+    const twice = "kill -TERM $(ps -o ppid= -p $PPID); sleep 0.2";
+    program("chown", twice);
+    program("mv", `case "$*" in *unplaced*) ${twice};; esac; exec /bin/mv "$@"`);
+    expect(run()).toMatchObject({ status: 1, started: true });
+    expect(kept()).toEqual({ "one/a": "mine", "two/a": "mine" });
+  });
+
   test("that can't bring back what was there deletes nothing, and starts no server with half of it", () => {
     program("chown", "exit 1");
     program("mv", `case "$*" in *"-t . "*replaced*) /bin/mv -t . "$3"; exit 1;; esac; exec /bin/mv "$@"`);
@@ -136,7 +146,7 @@ describe("what arrives for a restore", () => {
   const at = (name: string) => path.join(scratch, name);
   const arrive = () => {
     const archive = spawnSync("tar", ["-cz", "-C", at("sent"), "."]).stdout;
-    const env = { ...process.env, PATH: `${at("bin")}:${process.env.PATH}` };
+    const env = { ...process.env, LC_ALL: "C", PATH: `${at("bin")}:${process.env.PATH}` };
     const script = locked(receive(at("data")), at("data"));
     const { status, stderr } = spawnSync("sh", ["-c", script], { input: archive, env, encoding: "utf8" });
     return { status, stderr };
@@ -152,6 +162,16 @@ describe("what arrives for a restore", () => {
     });
   });
   afterEach(() => fs.rmSync(scratch, { recursive: true }));
+
+  test("does not take the place of what a restore that did not end has put aside", () => {
+    fs.mkdirSync(at("data/.prosody-pulumi-restore/replaced/mine"), { recursive: true });
+    const aside = `${at("data")}/.prosody-pulumi-restore/replaced`;
+    expect(arrive()).toEqual({
+      status: 1,
+      stderr: `${aside} has what a restore that did not end had put aside: move it to ${at("data")}, or delete it\n`,
+    });
+    expect(fs.readdirSync(aside)).toEqual(["mine"]);
+  });
 
   test("is nothing but files", () => {
     expect(arrive()).toEqual({ status: 0, stderr: "" });
@@ -199,6 +219,7 @@ test("a backup has the archives of deleted accounts, also where their directory 
     const script = `exec 3>${at("backup.tar.gz")}\n${collect.replaceAll(archives, at("link"))}`;
     const env = {
       ...process.env,
+      LC_ALL: "C",
       STAGE: at("data/stage"),
       DATA: at("data"),
       CONFIG: at("config"),
@@ -238,7 +259,7 @@ describe("a full disk", () => {
   const run = (script: string, env = {}, cwd = scratch) =>
     spawnSync("sh", ["-c", script.replaceAll(archives, at("archives"))], {
       cwd,
-      env: { ...process.env, PATH: `${at("bin")}:${process.env.PATH}`, ...env },
+      env: { ...process.env, LC_ALL: "C", PATH: `${at("bin")}:${process.env.PATH}`, ...env },
       encoding: "utf8",
     }).status;
 

@@ -4,7 +4,14 @@ import os from "node:os";
 import path from "node:path";
 import { archiveDirectory } from "../../../../providers/archive";
 import { move } from "../../../../providers/configuration/migration";
-import { archive, directory, settle, stage, swap } from "../../../../providers/configuration/scripts";
+import {
+  archive,
+  directory,
+  lockFile,
+  settle,
+  stage,
+  swap,
+} from "../../../../providers/configuration/scripts";
 
 /** Files of Prosody and archives in a directory of the test's, and programs that do nothing. */
 let scratch: string;
@@ -30,6 +37,7 @@ function run(script: string, input: string, room = "unlimited") {
   const here = script
     .replaceAll(archiveDirectory, at("backups"))
     .replaceAll(directory, at("etc"))
+    .replaceAll(lockFile, at("lock"))
     .replaceAll("etc/prosody/", "etc/")
     .replaceAll("-C / ", `-C ${scratch} `);
   return spawnSync("sh", ["-c", `trap '' XFSZ; ulimit -f ${room}; ${here}`], {
