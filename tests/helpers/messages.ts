@@ -115,7 +115,10 @@ class Sources {
   }
 
   #followCall(call: ts.CallExpression): void {
-    if (call.expression.getText() === "printable") return this.follow(call.arguments[0]); // says the same
+    if (call.expression.getText() === "printable") {
+      this.follow(call.arguments[0]); // says the same
+      return;
+    }
     const declaration = this.#checker.getResolvedSignature(call)?.declaration;
     if (declaration && this.#isOurs(declaration)) {
       for (const result of results(declaration)) this.follow(result);
