@@ -272,9 +272,9 @@ export async function removeHost(name: string): Promise<void> {
   await removeNspawnLock(paths.host(name, "root"));
   await unmount(directory);
   for (const link of links().filter(({ owner }) => owner === directory)) {
-    await removeLink(link);
     await removeCgroups(link.number);
     await rm(`/run/systemd/nspawn/propagate/${link.name}`, { recursive: true, force: true });
+    await removeLink(link); // last: from then on, the number may be another host's
   }
   await rm(directory, { recursive: true, force: true });
 }
