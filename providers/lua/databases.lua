@@ -2,8 +2,7 @@
 
 local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
--- Goes to a stage that root has made. The directory above it is Prosody's: a Prosody that was broken into could put another
--- one, or a link, in its place, and have root write where that leads.
+-- Goes to a stage that root has made, and makes sure of it, as `enter` in backup/scripts.ts says.
 local function enter(stage)
   local lfs = require "lfs"
   assert(lfs.chdir(stage))

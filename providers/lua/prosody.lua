@@ -64,7 +64,7 @@ local function find_libraries()
 end
 
 -- Loads libraries and configuration, `file` or the usual one. With `as_root` the process stays root until
--- become_prosody(), and finds no module in a directory that others than root can write to.
+-- become_prosody(), and finds no module in a directory that is_roots() is not content with.
 -- Raises an error when Prosody can't read its configuration.
 local function load_prosody(as_root, file)
   find_libraries()
